@@ -1,0 +1,20 @@
+/** Lints one project: eslint and prettier, and for Python ruff and `mypy --strict`. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run, venvPython } from './lib.mjs';
+
+const project = process.cwd();
+let failed = false;
+const check = async (command, args, options) => {
+  failed ||= (await run(command, args, { cwd: project, ...options })) !== 0;
+};
+await check('eslint', ['--max-warnings=0', '.']);
+await check('prettier', ['--check', '--ignore-path', join(root, '.prettierignore'), '--log-level=warn', '.']);
+const python = join(project, 'python');
+if (existsSync(python)) {
+  await check(venvPython, ['-m', 'ruff', 'check', '--config', join(root, 'ruff.toml'), '.'], { cwd: python });
+  await check(venvPython, ['-m', 'ruff', 'format', '--check', '--config', join(root, 'ruff.toml'), '.'], { cwd: python });
+  const packages = readdirSync(python).filter((name) => existsSync(join(python, name, '__init__.py')));
+  await check(venvPython, ['-m', 'mypy', '--strict', ...packages], { cwd: python });
+}
+process.exit(failed ? 1 : 0);
