@@ -7,7 +7,11 @@
 export const preset = (name) => ({
   displayName: name,
   testEnvironment: 'node',
-  testEnvironmentOptions: { customExportConditions: ['@hognose/source', 'node', 'node-addons'] },
+  testEnvironmentOptions: {
+    customExportConditions: ['@hognose/source', 'node', 'node-addons'],
+    // A runtime may still be closing when its test file has ended.
+    globalsCleanup: 'off',
+  },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -1,0 +1,53 @@
+"""`python -m hognose worker`: serves one Node.js process, told how by one JSON line on stdin."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+
+from hognose import __version__
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hognose",
+        description="The Python side of Hognose. Node.js starts it; a person rarely has to.",
+    )
+    parser.add_argument("--version", action="version", version=f"hognose {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("worker", help="serve a host: its address and secret come as one JSON line on stdin")
+    parser.parse_args(arguments)
+
+    if sys.version_info < (3, 10):
+        print(f"hognose: Python 3.10 or newer is needed, and {sys.executable} is {sys.version.split()[0]}", file=sys.stderr)
+        return 78
+    try:
+        from hognose.worker import run
+    except ModuleNotFoundError as error:
+        if error.name not in ("msgpack", "grpc", "google"):
+            raise
+        # Node reads this line.
+        print(f"hognose: the package {error.name} is missing: run `{sys.executable} -m pip install {error.name}`, or `npx hognose init` for an environment that has it", file=sys.stderr)
+        return 78
+    try:
+        status = run(sys.stdin.buffer)
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    if status != 0:
+        # At once: threads of a library, or of gRPC, must not keep a broken worker alive that its host waits for.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Values in msgpack with extension types: what travels, how, and what becomes a handle instead.
+
+| code | type | payload |
+|---|---|---|
+| 1 | tuple | an array |
+| 2 | integer beyond 64 bits | two's complement, little-endian |
+| 3 | handle, to the host | [id, qualified name of the type] |
+| 3 | handle, to the worker | [id] |
+| 4 | ndarray | [dtype, shape, bytes in C order] |
+| 5 | reference, to the worker | dotted path of a module's attribute |
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgpack
+
+from hognose.errors import DecodeError, EncodeError
+from hognose.gen.messages import RESULT_MODE_HANDLE, RESULT_MODE_VALUE
+from hognose.handles import HandleTable, qualified_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Codec", "HandleOnly", "PlainOnly", "Undecodable"]
+
+EXT_TUPLE: Final = 1
+EXT_BIG_INTEGER: Final = 2
+EXT_HANDLE: Final = 3
+EXT_NDARRAY: Final = 4
+EXT_REFERENCE: Final = 5
+
+#: dtypes that a typed array of JavaScript can hold, with the format that `memoryview` uses for them.
+DTYPES: Final = {
+    "bool": "?",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
+}
+
+
+class Undecodable:
+    """Stands in a decoded message for a value that cannot be read, so that only the call that holds it fails."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class HandleOnly:
+    """Marks a result that travels as a handle whatever it is."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class PlainOnly:
+    """Marks a result that must travel as plain data."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class Codec:
+    """Encodes and decodes values for one host.
+
+    Args:
+        handles: Where objects that stay here are kept.
+        resolve: Finds the object of a dotted path, for references.
+    """
+
+    def __init__(self, handles: HandleTable, resolve: Callable[[str], object]) -> None:
+        self._handles = handles
+        self._resolve = resolve
+        #: Set when a decoded frame holds an {@link Undecodable}.
+        self.found_undecodable = False
+
+    def decode(self, data: bytes | bytearray | memoryview) -> Any:
+        """Reads one msgpack value. What cannot be read is an `Undecodable` in its place."""
+        return msgpack.unpackb(
+            data,
+            ext_hook=self._read_extension,
+            strict_map_key=False,
+            unicode_errors="surrogatepass",
+        )
+
+    def encode(self, value: object) -> bytes:
+        """Writes one value; what cannot travel, or is nested too deeply, becomes a handle.
+
+        Raises:
+            EncodeError: When the value is marked `PlainOnly` and would need a handle.
+        """
+        if type(value) is PlainOnly:
+            return self._pack(value.value, self._write_plain_extension)
+        if type(value) is HandleOnly:
+            value = self._handle(value.value)
+        try:
+            return self._pack(value, self._write_extension)
+        except EncodeError:
+            return self._pack(self._handle(value), self._write_extension)
+
+    def mark(self, value: object, mode: int) -> object:
+        """A result with the mark of its mode."""
+        if mode == RESULT_MODE_HANDLE:
+            return HandleOnly(value)
+        return PlainOnly(value) if mode == RESULT_MODE_VALUE else value
+
+    def _pack(self, value: object, default: Callable[[Any], object]) -> bytes:
+        try:
+            packed: bytes = msgpack.packb(
+                value, default=default, strict_types=True, use_bin_type=True, unicode_errors="surrogatepass"
+            )
+        except (ValueError, RecursionError) as error:
+            raise EncodeError(
+                f"a {type(value).__name__} is nested too deeply to travel as plain data, or contains itself: "
+                "ask for a handle instead"
+            ) from error
+        return packed
+
+    def _handle(self, value: object) -> msgpack.ExtType:
+        payload = [self._handles.put(value), qualified_name(type(value))]
+        return msgpack.ExtType(EXT_HANDLE, msgpack.packb(payload))
+
+    def _write_extension(self, value: Any) -> object:
+        plain = self._plain(value, self._write_extension)
+        return self._handle(value) if plain is None else plain
+
+    def _write_plain_extension(self, value: Any) -> object:
+        plain = self._plain(value, self._write_plain_extension)
+        if plain is None:
+            raise EncodeError(f"a {qualified_name(type(value))} cannot travel as plain data: ask for a handle instead")
+        return plain
+
+    def _plain(self, value: Any, default: Callable[[Any], object]) -> Any:
+        """What msgpack itself cannot write, as something that it can; None for what has no plain form."""
+        kind = type(value)
+        if kind is tuple:
+            return msgpack.ExtType(EXT_TUPLE, self._pack(list(value), default))
+        if kind is int:
+            size = value.bit_length() // 8 + 1
+            return msgpack.ExtType(EXT_BIG_INTEGER, value.to_bytes(size, "little", signed=True))
+        if kind is bytearray or kind is memoryview:
+            return bytes(value)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            if kind is numpy.ndarray:
+                return _write_array(value)
+            if isinstance(value, numpy.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+                return value.item()
+        return None
+
+    def _read_extension(self, code: int, data: bytes) -> object:
+        try:
+            if code == EXT_TUPLE:
+                return tuple(self.decode(data))
+            if code == EXT_HANDLE:
+                return self._handles.get(self.decode(data)[0])
+            if code == EXT_NDARRAY:
+                dtype, shape, raw = self.decode(data)
+                return _read_array(dtype, shape, raw)
+            if code == EXT_BIG_INTEGER:
+                return int.from_bytes(data, "little", signed=True)
+            if code == EXT_REFERENCE:
+                return self._resolve(data.decode())
+            reason = f"extension type {code} is unknown to this worker"
+        except DecodeError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"extension type {code} cannot be read: {type(error).__name__}: {error}"
+        self.found_undecodable = True
+        return Undecodable(reason)
+
+
+def _write_array(array: npt.NDArray[np.generic]) -> Any:
+    if array.dtype.name not in DTYPES:
+        return None
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return msgpack.ExtType(EXT_NDARRAY, msgpack.packb([array.dtype.name, list(array.shape), native.tobytes()]))
+
+
+def _read_array(dtype: str, shape: list[int], raw: bytes) -> Any:
+    """An array over a copy of the bytes, so that Python may write to it."""
+    if dtype not in DTYPES:
+        raise DecodeError(f"dtype {dtype!r} cannot be read: use one of {', '.join(DTYPES)}")
+    try:
+        import numpy as np
+    except ModuleNotFoundError:
+        cast: Any = memoryview(bytearray(raw)).cast
+        return cast(DTYPES[dtype], shape) if shape and raw else cast(DTYPES[dtype])
+    return np.frombuffer(bytearray(raw), dtype=dtype).reshape(shape)

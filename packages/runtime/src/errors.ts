@@ -1,0 +1,291 @@
+/**
+ * The tree of errors. Branded, so that an ESM and a CJS copy in one process agree on what is an instance.
+ *
+ * ```
+ * HognoseError
+ * ├── PythonError               Python raised
+ * ├── WorkerError
+ * │   ├── WorkerStartError      a worker did not become ready
+ * │   ├── WorkerCrashedError    a worker died under a call
+ * │   └── HandleLostError       the object died with its worker
+ * ├── PoolClosedError           a call after close
+ * ├── CallTimeoutError          no answer in time
+ * ├── HandleAffinityError       objects of two workers in one call
+ * ├── HandleReleasedError       use after release
+ * ├── ChainConsumedError        a step on a result that moved into another chain
+ * ├── EncodeError               an argument cannot travel
+ * ├── DecodeError               a frame of the worker cannot be read
+ * ├── PythonEnvironmentError    no interpreter, or a package is missing in it
+ * └── ConfigError               options or a configuration file are wrong
+ * ```
+ */
+
+import { fileURLToPath } from 'node:url';
+
+/** What every error of Hognose carries besides its message. @public */
+export interface HognoseErrorOptions {
+  /** What led to this error. */
+  readonly cause?: unknown;
+}
+
+const brandOf = (name: string): symbol => Symbol.for(`hognose/error/${name}`);
+
+/**
+ * Gives a class an `instanceof` that also accepts instances made by another copy of this package. A subclass that is
+ * not branded itself keeps the ordinary test.
+ */
+function branded(name: string, type: { prototype: object }): void {
+  const brand = brandOf(name);
+  Object.defineProperty(type.prototype, brand, { value: true });
+  Object.defineProperty(type, Symbol.hasInstance, {
+    value(this: { prototype: object }, value: unknown): boolean {
+      if (typeof value !== 'object' || value === null) return false;
+      return this === type ? brand in value : Object.prototype.isPrototypeOf.call(this.prototype, value);
+    },
+  });
+}
+
+/**
+ * The root of all errors that Hognose raises.
+ *
+ * @public
+ */
+export class HognoseError extends Error {
+  /** Names the kind of error; stable across versions, unlike the message. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options: HognoseErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+branded('HognoseError', HognoseError);
+
+/** One frame of a Python traceback. @public */
+export interface PythonFrame {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** The function. */
+  readonly name: string;
+  /** The line's text; empty where the source is not at hand. */
+  readonly source: string;
+}
+
+/** What a {@link PythonError} is made of. @public */
+export interface PythonErrorFields {
+  readonly type: string;
+  readonly module: string;
+  readonly mro: readonly string[];
+  readonly message: string;
+  readonly args: readonly unknown[];
+  readonly frames: readonly PythonFrame[];
+  readonly notes: readonly string[];
+  readonly traceback: string;
+  readonly cause?: PythonError;
+}
+
+/**
+ * An exception that Python code raised.
+ *
+ * Its `stack` shows both sides: the JavaScript frames of the caller, then Python's traceback.
+ *
+ * @public
+ */
+export class PythonError extends HognoseError {
+  /** The exception's class, such as `ValueError`. */
+  readonly type: string;
+  /** The module of the class, such as `builtins`. */
+  readonly module: string;
+  /** Qualified names of the class and its bases, the class first. */
+  readonly mro: readonly string[];
+  /** The exception's `args`; what is not plain data stands as its repr. */
+  readonly args: readonly unknown[];
+  /** The traceback, outermost frame first, without Hognose's own frames. */
+  readonly frames: readonly PythonFrame[];
+  /** Notes added by `add_note`. */
+  readonly notes: readonly string[];
+  /** The traceback as Python prints it. */
+  readonly traceback: string;
+
+  constructor(fields: PythonErrorFields) {
+    const text = fields.message === '' ? fields.type : `${fields.type}: ${fields.message}`;
+    super('PYTHON', text, fields.cause === undefined ? {} : { cause: fields.cause });
+    this.type = fields.type;
+    this.module = fields.module;
+    this.mro = fields.mro;
+    this.args = fields.args;
+    this.frames = fields.frames;
+    this.notes = fields.notes;
+    this.traceback = fields.traceback;
+    showFrames(this, this.stack);
+  }
+
+  /**
+   * Whether the exception is of a class or of one derived from it.
+   *
+   * @param name - A class by its plain or qualified name: `LookupError`, `builtins.LookupError`.
+   */
+  is(name: string): boolean {
+    return this.mro.some((base) => base === name || base.endsWith(`.${name}`));
+  }
+}
+branded('PythonError', PythonError);
+
+/** Files of this package: its frames tell a caller nothing. */
+const OWN_FILES = new URL('.', import.meta.url).href;
+const OWN_PATH = fileURLToPath(OWN_FILES);
+
+/**
+ * Gives an error that came up in this package's own event handling the frames of the caller instead.
+ *
+ * @param site - Where the call was made; by default here, which in an async function shows whoever awaits it.
+ * @returns The error, with its stack changed; what is no error of Hognose is left alone.
+ * @internal
+ */
+export function atCaller(error: unknown, site: { readonly stack?: string } = new Error()): unknown {
+  if (error instanceof HognoseError) showFrames(error, site.stack);
+  return error;
+}
+
+function showFrames(error: Error, stack = ''): void {
+  const frames = stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && !line.includes(OWN_FILES) && !line.includes(OWN_PATH));
+  const python =
+    error instanceof PythonError && error.traceback !== '' ? ['', `Python ${error.traceback.trimEnd()}`] : [];
+  error.stack = [`${error.name}: ${error.message}`, ...frames, ...python].join('\n');
+}
+
+/** The root of errors about worker processes. @public */
+export class WorkerError extends HognoseError {}
+branded('WorkerError', WorkerError);
+
+/** How a process ended. @public */
+export interface ExitDetails extends HognoseErrorOptions {
+  readonly signal?: NodeJS.Signals | null;
+  readonly exitCode?: number | null;
+  readonly stderrTail?: string;
+}
+
+/** A worker did not become ready. @public */
+export class WorkerStartError extends WorkerError {
+  readonly signal: NodeJS.Signals | null;
+  readonly exitCode: number | null;
+  /** The end of what the process wrote to stderr. */
+  readonly stderrTail: string;
+
+  constructor(message: string, details: ExitDetails = {}) {
+    super('WORKER_START', message, details);
+    this.signal = details.signal ?? null;
+    this.exitCode = details.exitCode ?? null;
+    this.stderrTail = details.stderrTail ?? '';
+  }
+}
+branded('WorkerStartError', WorkerStartError);
+
+/** A worker died while it ran this call. @public */
+export class WorkerCrashedError extends WorkerError {
+  /** The signal that ended the process, such as `SIGSEGV`; null where it exited by itself. */
+  readonly signal: NodeJS.Signals | null;
+  /** The exit status; null where a signal ended the process. */
+  readonly exitCode: number | null;
+  /** The end of what the process wrote to stderr; on a segfault with Python's stack. */
+  readonly stderrTail: string;
+  /** How often the call was started. */
+  readonly attempts: number;
+
+  constructor(message: string, details: ExitDetails & { readonly attempts: number }) {
+    super('WORKER_CRASHED', message, details);
+    this.signal = details.signal ?? null;
+    this.exitCode = details.exitCode ?? null;
+    this.stderrTail = details.stderrTail ?? '';
+    this.attempts = details.attempts;
+  }
+}
+branded('WorkerCrashedError', WorkerCrashedError);
+
+/** The object of a handle died with its worker. @public */
+export class HandleLostError extends WorkerError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('HANDLE_LOST', message, options);
+  }
+}
+branded('HandleLostError', HandleLostError);
+
+/** A handle was used after its release. @public */
+export class HandleReleasedError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('HANDLE_RELEASED', message, options);
+  }
+}
+branded('HandleReleasedError', HandleReleasedError);
+
+/** One call refers to objects of two workers. @public */
+export class HandleAffinityError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('HANDLE_AFFINITY', message, options);
+  }
+}
+branded('HandleAffinityError', HandleAffinityError);
+
+/** A step was taken on a result that had moved into another chain. @public */
+export class ChainConsumedError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('CHAIN_CONSUMED', message, options);
+  }
+}
+branded('ChainConsumedError', ChainConsumedError);
+
+/** The runtime is closed, or was closed under a call that had not started. @public */
+export class PoolClosedError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('POOL_CLOSED', message, options);
+  }
+}
+branded('PoolClosedError', PoolClosedError);
+
+/** A call had no answer in time. @public */
+export class CallTimeoutError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('CALL_TIMEOUT', message, options);
+  }
+}
+branded('CallTimeoutError', CallTimeoutError);
+
+/** An argument cannot travel to Python. @public */
+export class EncodeError extends HognoseError {
+  /** Where in the arguments the value stands, such as `args[1].rows[3]`. */
+  readonly path: string;
+
+  constructor(path: string, problem: string, options?: HognoseErrorOptions) {
+    super('ENCODE', `${path}: ${problem}`, options);
+    this.path = path;
+  }
+}
+branded('EncodeError', EncodeError);
+
+/** A frame of the worker cannot be read. @public */
+export class DecodeError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('DECODE', message, options);
+  }
+}
+branded('DecodeError', DecodeError);
+
+/** There is no usable Python interpreter, or a package is missing in it. @public */
+export class PythonEnvironmentError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('PYTHON_ENVIRONMENT', message, options);
+  }
+}
+branded('PythonEnvironmentError', PythonEnvironmentError);
+
+/** Options or a configuration file are wrong; the message lists every mistake. @public */
+export class ConfigError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('CONFIG', message, options);
+  }
+}
+branded('ConfigError', ConfigError);

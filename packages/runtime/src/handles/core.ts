@@ -1,0 +1,31 @@
+/** What a handle knows of its object in Python. */
+import type { CallRequest } from '../call-request.js';
+
+/** Under this symbol a handle tells its core. @internal */
+export const HANDLE = Symbol.for('hognose/handle');
+
+/** The worker that an object lives on, as far as a handle needs to know it. @internal */
+export interface HandleOwner {
+  readonly id: number;
+  /** Runs a call on this worker. */
+  execute(request: CallRequest): Promise<unknown>;
+  /** Tells the worker that an object is no longer held. */
+  release(core: HandleCore): void;
+}
+
+/** The facts behind a handle; the handle itself is a proxy around them. @internal */
+export interface HandleCore {
+  readonly owner: HandleOwner;
+  /** Number of the object in its worker. */
+  readonly id: number;
+  /** Qualified name of the object's class. */
+  readonly type: string;
+  /** How often the worker has sent the object. */
+  received: number;
+  isReleased: boolean;
+}
+
+/** The facts behind a handle; undefined for anything else. @internal */
+export function handleCoreOf(value: object): HandleCore | undefined {
+  return (value as { [HANDLE]?: HandleCore })[HANDLE];
+}

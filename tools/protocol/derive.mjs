@@ -1,0 +1,166 @@
+/**
+ * Derives from worker.proto what both sides need: typed messages and the socket lane's tables for TypeScript and
+ * Python, and the gRPC lane's descriptors. A pure function of the file's text.
+ */
+import { createHash } from 'node:crypto';
+import protobuf from 'protobufjs';
+import 'protobufjs/ext/descriptor.js';
+
+const PACKAGE = 'hognose.v1';
+
+/** What a field holds in the tables: a scalar's class, `value`, or a message. */
+function fieldType(field) {
+  if (field.resolvedType instanceof protobuf.Enum) return 'number';
+  if (field.resolvedType) return field.resolvedType.name === 'Value' ? 'value' : 'message';
+  if (field.type === 'string' || field.type === 'bool' || field.type === 'bytes') return field.type;
+  if (field.type === 'uint32' || field.type === 'uint64') return 'number';
+  throw new Error(`${field.fullName}: the lanes have no rule for ${field.type}`);
+}
+
+/** Names of all messages that `type` reaches, itself included. */
+function reach(type, found = new Set()) {
+  if (found.has(type.name)) return found;
+  found.add(type.name);
+  for (const field of type.fieldsArray) if (field.resolvedType instanceof protobuf.Type) reach(field.resolvedType, found);
+  return found;
+}
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const constant = (name) => snake(name).replace(/^_/, '').toUpperCase();
+
+/** Reads the schema; fields stand in the order of their numbers. */
+function parse(text) {
+  const { root } = protobuf.parse(text, { keepCase: false, alternateCommentMode: true });
+  root.resolveAll();
+  const namespace = root.lookup(PACKAGE);
+  const types = namespace.nestedArray.filter((item) => item instanceof protobuf.Type);
+  for (const type of types) {
+    const ids = type.fieldsArray.map((field) => field.id);
+    if (ids.some((id, index) => id !== index + 1)) throw new Error(`${type.name}: field numbers must run from 1 without gaps`);
+  }
+  const enums = namespace.nestedArray.filter((item) => item instanceof protobuf.Enum);
+  return { root, namespace, types, enums };
+}
+
+const docComment = (text, indent) => (text ? `${indent}/** ${text.replace(/\s+/g, ' ').trim()} */\n` : '');
+
+const BANNER = 'Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.';
+
+/** TypeScript: interfaces, constants and tables. */
+function emitTypeScript({ namespace, types, enums }, hash) {
+  const sent = reach(namespace.lookupType('HostMessage'));
+  const received = reach(namespace.lookupType('WorkerMessage'));
+  const isFrame = (type) => type.name === 'HostFrame' || type.name === 'WorkerFrame';
+  const isUnion = (type) => type.name === 'HostMessage' || type.name === 'WorkerMessage';
+  const lines = [`// ${BANNER}`, '', `/** sha256 of the contract that these tables stand for. */`, `export const CONTRACT_HASH = '${hash}';`, ''];
+  lines.push('/** A value in msgpack, as it stands in a frame. */', 'export type EncodedValue = Uint8Array;', '');
+  for (const item of enums) {
+    lines.push(`${docComment(item.comment, '')}export const ${item.name} = {`);
+    for (const [name, id] of Object.entries(item.values)) lines.push(`${docComment(item.comments[name], '  ')}  ${name}: ${id},`);
+    lines.push('} as const;', `export type ${item.name} = (typeof ${item.name})[keyof typeof ${item.name}];`, '');
+  }
+  for (const type of types) {
+    if (type.name === 'Value' || isFrame(type)) continue;
+    if (isUnion(type)) {
+      const arms = type.fieldsArray.map((field) => `({ kind: '${field.name}' } & ${field.resolvedType.name})`);
+      lines.push(`export type ${type.name} = ${arms.join(' | ')};`, '');
+      lines.push(`/** Numbers of the messages of {@link ${type.name}} on the socket lane. */`);
+      lines.push(`export const ${constant(type.name)}_KINDS = {`);
+      for (const field of type.fieldsArray) lines.push(`  ${field.name}: ${field.id},`);
+      lines.push('} as const;', '');
+      continue;
+    }
+    const value = received.has(type.name) && !sent.has(type.name) ? 'unknown' : 'EncodedValue | null';
+    lines.push(`${docComment(type.comment, '')}export interface ${type.name} {`);
+    for (const field of type.fieldsArray) {
+      const kind = fieldType(field);
+      let ts = { number: 'number', string: 'string', bool: 'boolean', bytes: 'Uint8Array', value }[kind];
+      if (field.resolvedType instanceof protobuf.Enum) ts = field.resolvedType.name;
+      if (kind === 'message') ts = field.repeated ? field.resolvedType.name : `${field.resolvedType.name} | null`;
+      lines.push(`${docComment(field.comment, '  ')}  ${field.name}: ${field.repeated ? `readonly ${ts}[]` : ts};`);
+    }
+    lines.push('}', '');
+  }
+  lines.push(
+    '/** One field of a message: its name, what it holds, whether it repeats, and the message that it holds. */',
+    "export type Field = readonly [name: string, type: 'number' | 'string' | 'bool' | 'bytes' | 'value' | 'message', repeated: boolean, message: string];",
+    '',
+    '/** Fields of every message in the order in which they stand on the socket lane. */',
+    'export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {',
+  );
+  for (const type of types) {
+    if (type.name === 'Value' || isFrame(type)) continue;
+    lines.push(`  ${type.name}: [`);
+    for (const field of type.fieldsArray) {
+      lines.push(`    ['${field.name}', '${fieldType(field)}', ${field.repeated}, '${field.resolvedType instanceof protobuf.Type ? field.resolvedType.name : ''}'],`);
+    }
+    lines.push('  ],');
+  }
+  lines.push('};', '');
+  return lines.join('\n');
+}
+
+/** Python: constants, positions of fields and tables. */
+function emitPython({ types, enums }, hash) {
+  const lines = [`"""${BANNER}"""`, '', 'from __future__ import annotations', '', 'from typing import Final', ''];
+  lines.push(`CONTRACT_HASH: Final = "${hash}"`, '');
+  for (const item of enums) {
+    for (const [name, id] of Object.entries(item.values)) {
+      if (id !== 0 || !name.endsWith('UNSPECIFIED')) lines.push(`${constant(item.name)}_${name}: Final = ${id}`);
+    }
+    lines.push('');
+  }
+  for (const type of types) {
+    if (type.name !== 'HostMessage' && type.name !== 'WorkerMessage') continue;
+    for (const field of type.fieldsArray) lines.push(`${constant(type.name)}_${constant(field.name)}: Final = ${field.id}`);
+    lines.push('');
+  }
+  lines.push('# (name, what it holds, whether it repeats, the message that it holds), in the order of the socket lane.');
+  lines.push('LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {');
+  for (const type of types) {
+    if (['Value', 'HostFrame', 'WorkerFrame'].includes(type.name)) continue;
+    lines.push(`    "${type.name}": (`);
+    for (const field of type.fieldsArray) {
+      const message = field.resolvedType instanceof protobuf.Type ? field.resolvedType.name : '';
+      lines.push(`        ("${snake(field.name)}", "${fieldType(field)}", ${field.repeated ? 'True' : 'False'}, "${message}"),`);
+    }
+    lines.push('    ),');
+  }
+  lines.push('}', '');
+  return lines.join('\n');
+}
+
+/** The file's descriptor, for protobufjs as JSON and for Python's protobuf as bytes. */
+function emitDescriptors({ root }) {
+  const set = root.toDescriptor('proto3');
+  for (const file of set.file) {
+    file.name = 'hognose/v1/worker.proto';
+    file.syntax = 'proto3';
+  }
+  const bytes = Buffer.from(set.file[0].constructor.encode(set.file[0]).finish()).toString('base64');
+  const wrapped = bytes.match(/.{1,100}/g).map((line) => `    b"${line}"`);
+  const json = JSON.stringify(root.toJSON({ keepComments: false }), (key, value) => (key === 'protoName' ? undefined : value), 2);
+  return {
+    typescript: `// ${BANNER}\nimport type { INamespace } from 'protobufjs';\n\n/** The contract for protobufjs. */\nexport const DESCRIPTOR: INamespace = ${json};\n`,
+    python: `"""${BANNER}"""\n\nfrom __future__ import annotations\n\nimport base64\nfrom typing import Final\n\n# A serialised FileDescriptorProto: loaded into a private pool, so that any protobuf from 4.22 on reads it.\nFILE_DESCRIPTOR: Final[bytes] = base64.b64decode(\n${wrapped.join('\n')}\n)\n`,
+  };
+}
+
+/**
+ * All derived files.
+ *
+ * @param {string} text The text of worker.proto.
+ * @returns {Record<string, string>} Text by path, relative to packages/runtime.
+ */
+export function derive(text) {
+  const schema = parse(text);
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const descriptors = emitDescriptors(schema);
+  return {
+    'src/gen/messages.ts': emitTypeScript(schema, hash),
+    'src/gen/descriptor.ts': descriptors.typescript,
+    'python/hognose/gen/__init__.py': `"""${BANNER}"""\n`,
+    'python/hognose/gen/messages.py': emitPython(schema, hash),
+    'python/hognose/gen/descriptor.py': descriptors.python,
+  };
+}
