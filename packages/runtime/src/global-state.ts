@@ -19,13 +19,15 @@ const KEY = Symbol.for('hognose/1');
 
 /** The one state of this process. @internal */
 export function globalState(): GlobalState {
-  const holder = globalThis as { [KEY]?: GlobalState };
-  holder[KEY] ??= {
+  const known: unknown = Reflect.get(globalThis, KEY);
+  if (known !== undefined) return known as GlobalState;
+  const state: GlobalState = {
     defaultRuntime: undefined,
     scope: new AsyncLocalStorage<Runtime>(),
     pythonPath: [],
     projectRoots: [],
     nextWorkerId: 1,
   };
-  return holder[KEY];
+  Reflect.set(globalThis, KEY, state);
+  return state;
 }

@@ -1,5 +1,6 @@
 /** Options of a runtime: validated and filled once, all mistakes reported together. */
 import { availableParallelism } from 'node:os';
+import { inspect } from 'node:util';
 import { findProjectRoot, findPython } from './environment.js';
 import { ConfigError } from './errors.js';
 
@@ -79,7 +80,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   const mistakes = Object.entries(given).flatMap(([name, value]) => {
     if (!Object.hasOwn(RULES, name)) return [`${name}: unknown; the options are ${Object.keys(RULES).join(', ')}`];
     const [test, expected] = RULES[name as keyof RuntimeOptions];
-    return test(value) ? [] : [`${name}: must be ${expected}, not ${JSON.stringify(value) ?? typeof value}`];
+    return test(value) ? [] : [`${name}: must be ${expected}, not ${inspect(value)}`];
   });
   if (mistakes.length > 0) throw new ConfigError(`createRuntime: ${mistakes.join('; ')}`);
   const projectRoot = given.projectRoot ?? findProjectRoot(process.cwd());

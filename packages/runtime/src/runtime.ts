@@ -1,4 +1,5 @@
 /** A runtime: the entry point through which Python is called. */
+import { inspect } from 'node:util';
 import type { CallRequest, Executor } from './call-request.js';
 import { CallType, ResultMode } from './gen/messages.js';
 import { globalState } from './global-state.js';
@@ -81,12 +82,18 @@ export interface Runtime {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The runtime that wrappers use, as the pool that runs their calls. @internal */
+/** Under this symbol a runtime tells what runs its calls. */
+const EXECUTOR = Symbol.for('hognose/executor');
+
+/** What runs the calls of a runtime, whichever copy of this package has made it. @internal */
 export function executorOf(runtime: Runtime): Executor {
-  return runtime as PoolRuntime;
+  const executor = (runtime as { readonly [EXECUTOR]?: Executor })[EXECUTOR];
+  if (executor === undefined)
+    throw new ConfigError('setDefaultRuntime: this is no runtime that createRuntime has made');
+  return executor;
 }
 
-class PoolRuntime implements Runtime, Executor {
+class PoolRuntime implements Runtime {
   readonly #pool: Pool;
 
   constructor(pool: Pool) {
@@ -128,8 +135,8 @@ class PoolRuntime implements Runtime, Executor {
     })) as R;
   }
 
-  execute(request: CallRequest): Promise<unknown> {
-    return this.#pool.execute(request);
+  get [EXECUTOR](): Executor {
+    return this.#pool;
   }
 
   async #run(request: CallRequest): Promise<unknown> {
@@ -168,9 +175,7 @@ function checkTarget(target: unknown): void {
     typeof target !== 'string' ||
     !/^[\p{ID_Start}_][\p{ID_Continue}]*(\.[\p{ID_Start}_][\p{ID_Continue}]*)*$/u.test(target)
   ) {
-    throw new ConfigError(
-      `${JSON.stringify(target) ?? typeof target} is no target: it must be a dotted path, such as 'numpy.linalg.inv'`,
-    );
+    throw new ConfigError(`${inspect(target)} is no target: it must be a dotted path, such as 'numpy.linalg.inv'`);
   }
 }
 

@@ -9,7 +9,15 @@ import { atCaller, ChainConsumedError } from '../errors.js';
 import { CallType, ResultMode } from '../gen/messages.js';
 import { EncodeContext, encodeArguments } from '../values/encode.js';
 import { HANDLE, type HandleCore } from './core.js';
-import { encodeGiven, evaluate, labelOf, splitKeywords, type Operation, type Root } from './expression.js';
+import {
+  encodeGiven,
+  evaluate,
+  labelOf,
+  splitKeywords,
+  type Keywords,
+  type Operation,
+  type Root,
+} from './expression.js';
 import { REFERENCE } from './reference.js';
 
 /** A handle of an object in Python. @internal */
@@ -116,14 +124,10 @@ function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false
     if (attributes.length === 0 && !isValue) return node.send();
     // A module's attribute is read anew by each await, what hangs on a result once.
     if (isValue) return evaluate(node.root, path);
-    try {
-      read ??= goOn(undefined).send();
-    } catch (error) {
-      read = Promise.reject(error as Error);
-    }
+    read ??= (async () => goOn(undefined).send())();
     return read;
   };
-  const operate = (kind: 'call' | 'item', args: readonly unknown[], keywords?: object): object => {
+  const operate = (kind: 'call' | 'item', args: readonly unknown[], keywords?: Keywords): object => {
     try {
       const next = goOn({ kind, given: encodeGiven(args, keywords) });
       next.sendSoon();
@@ -172,8 +176,8 @@ function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false
       if (key === 'then' || key === 'catch' || key === 'finally') {
         if (isObject) return undefined; // an object in Python is never a promise
         return (...callbacks: readonly unknown[]): unknown => {
-          const promise = result();
-          return Reflect.apply(promise[key], promise, callbacks);
+          const promise: unknown = result();
+          return (promise as Record<string, (...all: readonly unknown[]) => unknown>)[key]?.(...callbacks);
         };
       }
       if (key === 'then_' || key === 'catch_') return attribute(key.slice(0, -1));
@@ -244,7 +248,9 @@ async function assign(owner: ChainNode, name: string, value: unknown): Promise<v
 
 /** A pending result that has failed before anything was sent. */
 function rejected(error: unknown): object {
-  const failed = Promise.reject(error as Error);
+  const failed = Promise.resolve().then(() => {
+    throw error;
+  });
   return proxyOf(
     new ChainNode({ kind: 'result', label: 'a failed call', result: failed }, [{ kind: 'attribute', name: '' }]),
     [],

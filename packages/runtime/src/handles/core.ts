@@ -1,5 +1,6 @@
 /** What a handle knows of its object in Python. */
 import type { CallRequest } from '../call-request.js';
+import type { HandleLostError } from '../errors.js';
 
 /** Under this symbol a handle tells its core. @internal */
 export const HANDLE = Symbol.for('hognose/handle');
@@ -7,6 +8,10 @@ export const HANDLE = Symbol.for('hognose/handle');
 /** The worker that an object lives on, as far as a handle needs to know it. @internal */
 export interface HandleOwner {
   readonly id: number;
+  /** Whether its process is gone, and every object with it. */
+  readonly hasEnded: boolean;
+  /** Why a call on one of its objects cannot run any more. */
+  lost(request: CallRequest): HandleLostError;
   /** Runs a call on this worker. */
   execute(request: CallRequest): Promise<unknown>;
   /** Tells the worker that an object is no longer held. */

@@ -17,6 +17,9 @@ export type Operation =
   | { readonly kind: 'attribute'; readonly name: string }
   | { readonly kind: 'call' | 'item'; readonly given: EncodedArguments | Promise<EncodedArguments> };
 
+/** Keyword arguments by name. @internal */
+export type Keywords = Readonly<Record<string, unknown>>;
+
 /** Arguments as they stood when the call was made. @internal */
 export interface EncodedArguments {
   readonly args: EncodedValue | null;
@@ -31,14 +34,17 @@ export interface EncodedArguments {
  * @throws {@link EncodeError} When a value cannot travel.
  * @internal
  */
-export function encodeGiven(args: readonly unknown[], keywords?: object): EncodedArguments | Promise<EncodedArguments> {
+export function encodeGiven(
+  args: readonly unknown[],
+  keywords?: Keywords,
+): EncodedArguments | Promise<EncodedArguments> {
   const values = keywords === undefined ? args : [...args, ...Object.values(keywords)];
   if (values.some(isThenable)) return settle(args, keywords);
   const context = new EncodeContext();
   return { args: encodeArguments(args, context), kwargs: encodeKeywords(keywords, context), owner: context.owner };
 }
 
-async function settle(args: readonly unknown[], keywords: object | undefined): Promise<EncodedArguments> {
+async function settle(args: readonly unknown[], keywords: Keywords | undefined): Promise<EncodedArguments> {
   const names = Object.keys(keywords ?? {});
   const values = await Promise.all([...args, ...Object.values(keywords ?? {})]);
   const settled = Object.fromEntries(names.map((name, index) => [name, values[args.length + index]]));
@@ -59,7 +65,7 @@ function isThenable(value: unknown): boolean {
 export function splitKeywords(
   args: readonly unknown[],
   keywordsFrom?: number,
-): readonly [positional: readonly unknown[], keywords: object | undefined] {
+): readonly [positional: readonly unknown[], keywords: Keywords | undefined] {
   const last = args.at(-1);
   const marked = keywordsOf(last);
   if (marked !== undefined) return [args.slice(0, -1), marked];
@@ -67,7 +73,7 @@ export function splitKeywords(
   return mayBePlain && isKeywordObject(last) ? [args.slice(0, -1), last] : [args, undefined];
 }
 
-function isKeywordObject(value: unknown): value is object {
+function isKeywordObject(value: unknown): value is Keywords {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

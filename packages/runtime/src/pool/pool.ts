@@ -1,6 +1,7 @@
 /** Leases workers to calls, one call at a time each, and keeps their number. */
 import type { CallRequest, Executor } from '../call-request.js';
 import { PoolClosedError, type HognoseError } from '../errors.js';
+import type { HandleOwner } from '../handles/core.js';
 import type { ResolvedOptions } from '../options.js';
 import { Listener } from '../transport/listener.js';
 import { Worker, type PoolCall, type WorkerEvents } from '../worker/worker.js';
@@ -20,7 +21,8 @@ export class Pool implements Executor, WorkerEvents {
   readonly #listener: Listener;
   readonly #workers = new Set<Worker>();
   readonly #queue: PoolCall[] = [];
-  readonly #pinned = new Map<Worker, PoolCall[]>();
+  /** Calls that must run on one worker, as they refer to its objects. */
+  readonly #pinned = new Map<HandleOwner, PoolCall[]>();
   readonly #waitingForReady: { readonly count: number; resolve(): void; reject(error: unknown): void }[] = [];
   /** Keeps the process alive while a call or a start is under way, so that a script ends by itself after its last. */
   readonly #keepAlive = setInterval(() => undefined, 2 ** 30).unref();
@@ -65,11 +67,11 @@ export class Pool implements Executor, WorkerEvents {
   }
 
   execute(request: CallRequest): Promise<unknown> {
-    if (request.owner !== undefined) return this.executeOn(request.owner as Worker, request);
+    if (request.owner !== undefined) return this.executeOn(request.owner, request);
     return this.#submit(request, this.#queue);
   }
 
-  executeOn(worker: Worker, request: CallRequest): Promise<unknown> {
+  executeOn(worker: HandleOwner, request: CallRequest): Promise<unknown> {
     if (worker.hasEnded) return Promise.reject(worker.lost(request));
     const queue = this.#pinned.get(worker);
     if (queue === undefined) return Promise.reject(new Error(`worker ${worker.id} belongs to another runtime`));
@@ -144,7 +146,7 @@ export class Pool implements Executor, WorkerEvents {
   #submit(request: CallRequest, queue: PoolCall[]): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(closed(request.label));
     if (this.#failedStarts >= MAX_FAILED_STARTS && this.#workers.size === 0)
-      return Promise.reject(this.#lastStartError);
+      return Promise.reject(this.#lastStartError ?? closed(request.label));
     return this.#whileOutstanding(
       new Promise((resolve, reject) => {
         queue.push({ request, resolve, reject });

@@ -28,13 +28,8 @@ export class EncodeContext {
 }
 
 /** A failure on its way up, gathering the path. */
-class Problem {
+class Problem extends Error {
   path = '';
-  readonly text: string;
-
-  constructor(text: string) {
-    this.text = text;
-  }
 }
 
 /**
@@ -58,7 +53,10 @@ export function encodeArguments(args: readonly unknown[], context: EncodeContext
  * @throws {@link EncodeError} When a value cannot travel.
  * @internal
  */
-export function encodeKeywords(keywords: object | undefined, context: EncodeContext): EncodedValue | null {
+export function encodeKeywords(
+  keywords: Readonly<Record<string, unknown>> | undefined,
+  context: EncodeContext,
+): EncodedValue | null {
   if (keywords === undefined) return null;
   const entries = Object.entries(keywords).filter(([, value]) => value !== undefined);
   if (entries.length === 0) return null;
@@ -75,7 +73,7 @@ function encodeWith(root: string, context: EncodeContext, write: (encoder: Encod
     return encoder.out.take();
   } catch (error) {
     encoder.out.reset();
-    if (error instanceof Problem) throw new EncodeError(root + error.path, error.text);
+    if (error instanceof Problem) throw new EncodeError(root + error.path, error.message);
     throw error;
   } finally {
     idle.push(encoder);

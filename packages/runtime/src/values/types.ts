@@ -7,7 +7,7 @@ const NDARRAY = Symbol.for('hognose/ndarray');
 const KEYWORDS = Symbol.for('hognose/keywords');
 
 /** Whatever can travel to Python; the encoder checks it and names the path of what cannot. @public */
-export type PyArg = NonNullable<unknown> | null;
+export type PyArg = string | number | bigint | boolean | object | null;
 
 /** An integer of Python: a number where it is safe, else a bigint. @public */
 export type PyInt = number | bigint;
@@ -28,7 +28,7 @@ export function tuple<const T extends readonly unknown[]>(...items: T): PyTuple<
 /** Marks an array as a tuple and freezes it, in place. @internal */
 export function toTuple(items: unknown[]): PyTuple {
   Object.defineProperty(items, TUPLE, { value: true });
-  return Object.freeze(items) as PyTuple;
+  return Object.freeze(items);
 }
 
 /** Whether a value is a {@link PyTuple}. @public */
@@ -68,8 +68,8 @@ export function kw<K extends object>(keywords: K): Kw<K> {
 }
 
 /** The keywords of a {@link Kw}, or undefined for anything else. @internal */
-export function keywordsOf(value: unknown): object | undefined {
-  return typeof value === 'object' && value !== null && KEYWORDS in value ? (value as Kw<object>)[KEYWORDS] : undefined;
+export function keywordsOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null && KEYWORDS in value ? (value as Kw)[KEYWORDS] : undefined;
 }
 
 /** The typed arrays that hold an array's elements. @public */
@@ -137,7 +137,7 @@ export function ndarray<D extends DType = DType>(data: TypedArray, shape?: reado
   const name = dtype ?? dtypeOf(data);
   if (name === undefined || !isDType(name) || !(data instanceof DTYPES[name])) {
     throw new TypeError(
-      `ndarray: a ${Object.prototype.toString.call(data).slice(8, -1)} does not hold ${String(dtype ?? 'a known dtype')}`,
+      `ndarray: a ${Object.prototype.toString.call(data).slice(8, -1)} does not hold ${dtype ?? 'elements of a known dtype'}`,
     );
   }
   const dimensions = shape ?? [data.length];

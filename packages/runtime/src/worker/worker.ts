@@ -44,7 +44,7 @@ export interface WorkerEvents {
   /** Its process has ended; every call that it had is settled. */
   ended(worker: Worker, startError: HognoseError | undefined): void;
   /** Runs a call that must run on this worker. */
-  executeOn(worker: Worker, request: CallRequest): Promise<unknown>;
+  executeOn(worker: HandleOwner, request: CallRequest): Promise<unknown>;
 }
 
 /** @internal */
@@ -128,7 +128,7 @@ export class Worker implements HandleOwner {
           }, timeoutMs).unref();
     this.#running = { call, id, timer };
     this.#sendPythonPath();
-    const { owner: _owner, label: _label, timeoutMs: _timeoutMs, inline, ...fields } = request;
+    const { owner, label, timeoutMs: _, inline, ...fields } = request;
     const isKnown = inline !== undefined && this.#knownBlocks.has(inline.hash);
     if (inline !== undefined) this.#knownBlocks.add(inline.hash);
     this.#lane?.send({
