@@ -1,0 +1,19 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as zerocopy from '../src/index.js';
+
+describe('@hognose/zerocopy', () => {
+  it('exports these names and no others', () => {
+    expect(Object.keys(zerocopy).sort()).toEqual([
+      'ZeroCopyError',
+      'createSegment',
+      'isAvailable',
+      'pythonPath',
+      'sendSegment',
+    ]);
+  });
+
+  it('knows where its Python package is', () => {
+    expect(existsSync(join(zerocopy.pythonPath, 'hognose_shm', '__init__.py'))).toBe(true);
+  });
+});
