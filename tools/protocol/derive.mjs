@@ -21,7 +21,8 @@ function fieldType(field) {
 function reach(type, found = new Set()) {
   if (found.has(type.name)) return found;
   found.add(type.name);
-  for (const field of type.fieldsArray) if (field.resolvedType instanceof protobuf.Type) reach(field.resolvedType, found);
+  for (const field of type.fieldsArray)
+    if (field.resolvedType instanceof protobuf.Type) reach(field.resolvedType, found);
   return found;
 }
 
@@ -36,7 +37,8 @@ function parse(text) {
   const types = namespace.nestedArray.filter((item) => item instanceof protobuf.Type);
   for (const type of types) {
     const ids = type.fieldsArray.map((field) => field.id);
-    if (ids.some((id, index) => id !== index + 1)) throw new Error(`${type.name}: field numbers must run from 1 without gaps`);
+    if (ids.some((id, index) => id !== index + 1))
+      throw new Error(`${type.name}: field numbers must run from 1 without gaps`);
   }
   const enums = namespace.nestedArray.filter((item) => item instanceof protobuf.Enum);
   return { root, namespace, types, enums };
@@ -44,7 +46,8 @@ function parse(text) {
 
 const docComment = (text, indent) => (text ? `${indent}/** ${text.replace(/\s+/g, ' ').trim()} */\n` : '');
 
-const BANNER = 'Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.';
+const BANNER =
+  'Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.';
 
 /** TypeScript: interfaces, constants and tables. */
 function emitTypeScript({ namespace, types, enums }, hash) {
@@ -52,11 +55,18 @@ function emitTypeScript({ namespace, types, enums }, hash) {
   const received = reach(namespace.lookupType('WorkerMessage'));
   const isFrame = (type) => type.name === 'HostFrame' || type.name === 'WorkerFrame';
   const isUnion = (type) => type.name === 'HostMessage' || type.name === 'WorkerMessage';
-  const lines = [`// ${BANNER}`, '', `/** sha256 of the contract that these tables stand for. */`, `export const CONTRACT_HASH = '${hash}';`, ''];
+  const lines = [
+    `// ${BANNER}`,
+    '',
+    `/** sha256 of the contract that these tables stand for. */`,
+    `export const CONTRACT_HASH = '${hash}';`,
+    '',
+  ];
   lines.push('/** A value in msgpack, as it stands in a frame. */', 'export type EncodedValue = Uint8Array;', '');
   for (const item of enums) {
     lines.push(`${docComment(item.comment, '')}export const ${item.name} = {`);
-    for (const [name, id] of Object.entries(item.values)) lines.push(`${docComment(item.comments[name], '  ')}  ${name}: ${id},`);
+    for (const [name, id] of Object.entries(item.values))
+      lines.push(`${docComment(item.comments[name], '  ')}  ${name}: ${id},`);
     lines.push('} as const;', `export type ${item.name} = (typeof ${item.name})[keyof typeof ${item.name}];`, '');
   }
   for (const type of types) {
@@ -92,7 +102,9 @@ function emitTypeScript({ namespace, types, enums }, hash) {
     if (type.name === 'Value' || isFrame(type)) continue;
     lines.push(`  ${type.name}: [`);
     for (const field of type.fieldsArray) {
-      lines.push(`    ['${field.name}', '${fieldType(field)}', ${field.repeated}, '${field.resolvedType instanceof protobuf.Type ? field.resolvedType.name : ''}'],`);
+      lines.push(
+        `    ['${field.name}', '${fieldType(field)}', ${field.repeated}, '${field.resolvedType instanceof protobuf.Type ? field.resolvedType.name : ''}'],`,
+      );
     }
     lines.push('  ],');
   }
@@ -112,17 +124,22 @@ function emitPython({ types, enums }, hash) {
   }
   for (const type of types) {
     if (type.name !== 'HostMessage' && type.name !== 'WorkerMessage') continue;
-    for (const field of type.fieldsArray) lines.push(`${constant(type.name)}_${constant(field.name)}: Final = ${field.id}`);
+    for (const field of type.fieldsArray)
+      lines.push(`${constant(type.name)}_${constant(field.name)}: Final = ${field.id}`);
     lines.push('');
   }
-  lines.push('# (name, what it holds, whether it repeats, the message that it holds), in the order of the socket lane.');
+  lines.push(
+    '# (name, what it holds, whether it repeats, the message that it holds), in the order of the socket lane.',
+  );
   lines.push('LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {');
   for (const type of types) {
     if (['Value', 'HostFrame', 'WorkerFrame'].includes(type.name)) continue;
     lines.push(`    "${type.name}": (`);
     for (const field of type.fieldsArray) {
       const message = field.resolvedType instanceof protobuf.Type ? field.resolvedType.name : '';
-      lines.push(`        ("${snake(field.name)}", "${fieldType(field)}", ${field.repeated ? 'True' : 'False'}, "${message}"),`);
+      lines.push(
+        `        ("${snake(field.name)}", "${fieldType(field)}", ${field.repeated ? 'True' : 'False'}, "${message}"),`,
+      );
     }
     lines.push('    ),');
   }
@@ -139,7 +156,11 @@ function emitDescriptors({ root }) {
   }
   const bytes = Buffer.from(set.file[0].constructor.encode(set.file[0]).finish()).toString('base64');
   const wrapped = bytes.match(/.{1,100}/g).map((line) => `    b"${line}"`);
-  const json = JSON.stringify(root.toJSON({ keepComments: false }), (key, value) => (key === 'protoName' ? undefined : value), 2);
+  const json = JSON.stringify(
+    root.toJSON({ keepComments: false }),
+    (key, value) => (key === 'protoName' ? undefined : value),
+    2,
+  );
   return {
     typescript: `// ${BANNER}\nimport type { INamespace } from 'protobufjs';\n\n/** The contract for protobufjs. */\nexport const DESCRIPTOR: INamespace = ${json};\n`,
     python: `"""${BANNER}"""\n\nfrom __future__ import annotations\n\nimport base64\nfrom typing import Final\n\n# A serialised FileDescriptorProto: loaded into a private pool, so that any protobuf from 4.22 on reads it.\nFILE_DESCRIPTOR: Final[bytes] = base64.b64decode(\n${wrapped.join('\n')}\n)\n`,

@@ -39,7 +39,8 @@ export function run(command, args, options = {}) {
 /** As {@link run}, and ends the script where the command fails. */
 export async function runOrFail(command, args, options = {}) {
   const status = await run(command, args, options);
-  if (status !== 0) fail(`\`${command} ${args.join(' ')}\` failed with status ${status}; its own message stands above.`);
+  if (status !== 0)
+    fail(`\`${command} ${args.join(' ')}\` failed with status ${status}; its own message stands above.`);
 }
 
 const MINIMUM_NODE = [20, 19, 0];
@@ -56,7 +57,9 @@ const isAtLeast = (version, minimum) => {
 export function checkNode() {
   const version = process.versions.node.split('.').map(Number);
   if (!isAtLeast(version, MINIMUM_NODE)) {
-    fail(`Hognose needs Node.js ${MINIMUM_NODE.join('.')} or newer, and this is ${process.version}: install a newer one and run this again.`);
+    fail(
+      `Hognose needs Node.js ${MINIMUM_NODE.join('.')} or newer, and this is ${process.version}: install a newer one and run this again.`,
+    );
   }
 }
 
@@ -66,7 +69,9 @@ export function findPython() {
   const candidates = asked ? [asked] : ['python3', 'python'];
   const seen = [];
   for (const candidate of candidates) {
-    const probe = spawnSync(candidate, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'], { encoding: 'utf8' });
+    const probe = spawnSync(candidate, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'], {
+      encoding: 'utf8',
+    });
     if (probe.status !== 0) {
       seen.push(`${candidate} (${probe.error?.code === 'ENOENT' ? 'not found' : 'does not run'})`);
       continue;

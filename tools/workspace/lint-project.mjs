@@ -13,7 +13,9 @@ await check('prettier', ['--check', '--ignore-path', join(root, '.prettierignore
 const python = join(project, 'python');
 if (existsSync(python)) {
   await check(venvPython, ['-m', 'ruff', 'check', '--config', join(root, 'ruff.toml'), '.'], { cwd: python });
-  await check(venvPython, ['-m', 'ruff', 'format', '--check', '--config', join(root, 'ruff.toml'), '.'], { cwd: python });
+  await check(venvPython, ['-m', 'ruff', 'format', '--check', '--config', join(root, 'ruff.toml'), '.'], {
+    cwd: python,
+  });
   const packages = readdirSync(python).filter((name) => existsSync(join(python, name, '__init__.py')));
   await check(venvPython, ['-m', 'mypy', '--strict', ...packages], { cwd: python });
 }

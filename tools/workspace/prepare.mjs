@@ -9,11 +9,17 @@ const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
 /** Node packages, exactly as locked. */
 async function installNodePackages() {
-  await once('npm', [readRoot('package-lock.json'), process.version], join(root, 'node_modules', '.bin', 'nx'), async () => {
-    console.log('> Installing Node packages (npm ci, about a minute)');
-    const status = await run(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
-    if (status !== 0) fail('npm could not install the locked packages: is the npm registry reachable? Its own message stands above.');
-  });
+  await once(
+    'npm',
+    [readRoot('package-lock.json'), process.version],
+    join(root, 'node_modules', '.bin', 'nx'),
+    async () => {
+      console.log('> Installing Node packages (npm ci, about a minute)');
+      const status = await run(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+      if (status !== 0)
+        fail('npm could not install the locked packages: is the npm registry reachable? Its own message stands above.');
+    },
+  );
 }
 
 /** The environment that tests and lint run in, exactly as locked, with hashes. */
@@ -26,9 +32,22 @@ async function installPythonEnvironment(python) {
     const hasUv = spawnSync('uv', ['--version']).status === 0;
     const uvDone = hasUv && (await run('uv', ['pip', 'sync', '--python', venvPython, '--require-hashes', lock])) === 0;
     if (!uvDone) {
-      const pip = ['-m', 'pip', 'install', '--require-hashes', '--disable-pip-version-check', '--progress-bar', 'off', '-q', '-r', lock];
+      const pip = [
+        '-m',
+        'pip',
+        'install',
+        '--require-hashes',
+        '--disable-pip-version-check',
+        '--progress-bar',
+        'off',
+        '-q',
+        '-r',
+        lock,
+      ];
       if ((await run(venvPython, pip)) !== 0) {
-        fail('pip could not install the locked packages: is the Python package index reachable? Its own message stands above.');
+        fail(
+          'pip could not install the locked packages: is the Python package index reachable? Its own message stands above.',
+        );
       }
     }
   });
