@@ -12,8 +12,8 @@ await check('eslint', ['--max-warnings=0', '.']);
 await check('prettier', ['--check', '--ignore-path', join(root, '.prettierignore'), '--log-level=warn', '.']);
 const python = join(project, 'python');
 if (existsSync(python)) {
-  await check(venvPython, ['-m', 'ruff', 'check', '--config', join(root, 'ruff.toml'), '.'], { cwd: python });
-  await check(venvPython, ['-m', 'ruff', 'format', '--check', '--config', join(root, 'ruff.toml'), '.'], {
+  await check(venvPython, ['-m', 'ruff', 'check', '.'], { cwd: python });
+  await check(venvPython, ['-m', 'ruff', 'format', '--check', '.'], {
     cwd: python,
   });
   const packages = readdirSync(python).filter((name) => existsSync(join(python, name, '__init__.py')));
