@@ -15,7 +15,9 @@ const generated = await generate({
 if (process.argv.includes('--check')) {
   const [difference] = await compareGenerated(generated, outDir);
   if (difference !== undefined) {
-    console.error(`packages/helpers-python/src/gen is stale (${JSON.stringify(difference)}): run \`node generate.mjs\` there.`);
+    console.error(
+      `packages/helpers-python/src/gen is stale (${JSON.stringify(difference)}): run \`node generate.mjs\` there.`,
+    );
     process.exit(1);
   }
 } else console.log(await writeGenerated(generated, outDir));

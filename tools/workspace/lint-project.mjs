@@ -11,12 +11,12 @@ const check = async (command, args, options) => {
 await check('eslint', ['--max-warnings=0', '.']);
 await check('prettier', ['--check', '--ignore-path', join(root, '.prettierignore'), '--log-level=warn', '.']);
 const python = join(project, 'python');
-if (existsSync(python)) {
+const packages = existsSync(python)
+  ? readdirSync(python).filter((name) => existsSync(join(python, name, '__init__.py')))
+  : [];
+if (packages.length > 0) {
   await check(venvPython, ['-m', 'ruff', 'check', '.'], { cwd: python });
-  await check(venvPython, ['-m', 'ruff', 'format', '--check', '.'], {
-    cwd: python,
-  });
-  const packages = readdirSync(python).filter((name) => existsSync(join(python, name, '__init__.py')));
+  await check(venvPython, ['-m', 'ruff', 'format', '--check', '.'], { cwd: python });
   await check(venvPython, ['-m', 'mypy', '--strict', ...packages], { cwd: python });
 }
 process.exit(failed ? 1 : 0);

@@ -18,9 +18,13 @@ if (existsSync(join(project, 'jest.config.mjs'))) {
   failed ||= status !== 0;
 }
 if (existsSync(join(project, 'python', 'tests'))) {
-  const status = await run(venvPython, ['-m', 'pytest', '-q', `--junitxml=${join(results, 'pytest.xml')}`, 'tests'], {
-    cwd: join(project, 'python'),
-  });
+  const status = await run(
+    venvPython,
+    ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', `--junitxml=${join(results, 'pytest.xml')}`, 'tests'],
+    {
+      cwd: join(project, 'python'),
+    },
+  );
   failed ||= status !== 0;
 }
 process.exit(failed ? 1 : 0);
