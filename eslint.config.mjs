@@ -28,6 +28,11 @@ export default tseslint.config(
   },
   boundaries,
   {
+    files: ['**/*.cjs'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
+    rules: { 'no-var': 'off' },
+  },
+  {
     files: ['**/*.mjs', '**/*.js'],
     languageOptions: {
       globals: {

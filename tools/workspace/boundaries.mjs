@@ -20,7 +20,7 @@ export const boundaries = {
     '@nx/enforce-module-boundaries': [
       'error',
       // A package's examples import it by name, as its users do.
-      { allow: ['.*/tools/workspace/.*'], allowCircularSelfDependency: true, depConstraints: layers },
+      { allow: ['.*/workspace/.*'], allowCircularSelfDependency: true, depConstraints: layers },
     ],
   },
 };

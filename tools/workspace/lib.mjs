@@ -43,7 +43,6 @@ export async function runOrFail(command, args, options = {}) {
     fail(`\`${command} ${args.join(' ')}\` failed with status ${status}; its own message stands above.`);
 }
 
-const MINIMUM_NODE = [20, 19, 0];
 const MINIMUM_PYTHON = [3, 10];
 
 const isAtLeast = (version, minimum) => {
@@ -52,16 +51,6 @@ const isAtLeast = (version, minimum) => {
   }
   return true;
 };
-
-/** Refuses a Node that is too old, in one sentence. */
-export function checkNode() {
-  const version = process.versions.node.split('.').map(Number);
-  if (!isAtLeast(version, MINIMUM_NODE)) {
-    fail(
-      `Hognose needs Node.js ${MINIMUM_NODE.join('.')} or newer, and this is ${process.version}: install a newer one and run this again.`,
-    );
-  }
-}
 
 /** The Python that environments are made from: HOGNOSE_PYTHON, else python3, else python. Refuses in one sentence. */
 export function findPython() {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkNode, findPython, once, readRoot, root, run, runOrFail, venvPython, fail } from './lib.mjs';
+import { findPython, once, readRoot, root, run, runOrFail, venvPython, fail } from './lib.mjs';
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
@@ -55,7 +55,6 @@ async function installPythonEnvironment(python) {
 
 /** Everything that `npm test` and the other targets need. */
 export async function prepare() {
-  checkNode();
   const python = findPython();
   await installNodePackages();
   await installPythonEnvironment(python);
@@ -65,7 +64,6 @@ export async function prepare() {
 
 /** What the quickstart needs: no test environment. */
 export async function prepareToRun() {
-  checkNode();
   findPython();
   await installNodePackages();
   console.log('> Building the packages');
