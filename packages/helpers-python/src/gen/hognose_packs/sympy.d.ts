@@ -30,7 +30,10 @@ export declare function free_symbols(expression: $Arg<$PyHandle<'sympy.core.expr
 export declare function parse_implicit(text: $Arg<string>): $Pending<$PyHandle<'sympy.core.expr.Expr'>>;
 
 /** Solves an equation for one unknown. */
-export declare function solve_implicit(equation: $Arg<string>, unknown: $Arg<string>): $Pending<$PyHandle<'sympy.core.expr.Expr'>[]>;
+export declare function solve_implicit(
+  equation: $Arg<string>,
+  unknown: $Arg<string>,
+): $Pending<$PyHandle<'sympy.core.expr.Expr'>[]>;
 
 /** The expression in LaTeX, such as `x^{2} + 2 x`. */
 export declare function to_latex(expression: $Arg<$PyHandle<'sympy.core.expr.Expr'> | $PyHandle>): $Pending<string>;
