@@ -1,3 +1,4 @@
 import { preset } from '../../tools/workspace/jest-preset.mjs';
 
-export default preset('@hognose/cli');
+// The tests wait for other processes most of the time: two files at once keep two cores busy.
+export default { ...preset('@hognose/cli'), maxWorkers: 2 };

@@ -1,0 +1,55 @@
+import { execa } from 'execa';
+
+/** How a program ended, with what it printed. */
+export interface Outcome {
+  /** The exit status; undefined where the program could not start or a signal ended it. */
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The system's reason why the program could not start: `ENOENT`, `EACCES`. */
+  readonly startError: string | undefined;
+}
+
+/** How a program is run. */
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Text for its standard input, which is otherwise closed: nothing that we run may wait for an answer. */
+  readonly input?: string;
+  /** Hears each line that it prints. */
+  readonly onLine?: (line: string) => void;
+}
+
+/**
+ * Runs a program to its end; its failure is an outcome and no exception.
+ *
+ * @throws The signal's reason once it fires, after the program has ended.
+ */
+export async function runProgram(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const { onLine, signal } = options;
+  signal?.throwIfAborted();
+  const listen = function* (line: unknown): Generator {
+    onLine?.(String(line).trim());
+    yield line;
+  };
+  const result = await execa(file, args, {
+    reject: false,
+    stdout: listen,
+    stderr: listen,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(signal === undefined ? {} : { cancelSignal: signal, forceKillAfterDelay: 5_000 }),
+  });
+  signal?.throwIfAborted();
+  const started = result.exitCode !== undefined || result.signal !== undefined;
+  return {
+    exitCode: result.exitCode,
+    stdout: text(result.stdout),
+    stderr: text(result.stderr),
+    startError: started ? undefined : (result.code ?? 'UNKNOWN'),
+  };
+}
+
+function text(output: unknown): string {
+  return Array.isArray(output) ? output.join('\n') : typeof output === 'string' ? output : '';
+}
