@@ -15,7 +15,7 @@ describe('resolveConfig', () => {
   it('fills the defaults of an empty configuration', () => {
     expect(resolveConfig({}, 'hognose.config.ts')).toEqual({
       packages: [],
-      pythonVersion: '>=3.10',
+      pythonVersion: '',
       modules: [],
       docs: 'short',
       runtime: {},

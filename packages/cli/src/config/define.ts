@@ -35,9 +35,10 @@ export interface PythonConfig {
    */
   packages?: readonly string[];
   /**
-   * The versions of Python that the project runs on, such as `'>=3.11'` or `'>=3.10,<3.14'`.
+   * The versions of Python that the project runs on, such as `'>=3.11'` or `'>=3.10,<3.14'`. The lock is made for the
+   * oldest of them (with uv).
    *
-   * @defaultValue `'>=3.10'`
+   * @defaultValue any from 3.10 on, with a lock for the one that it is made with
    */
   version?: string;
 }

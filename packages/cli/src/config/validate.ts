@@ -6,6 +6,7 @@ import type { HognoseConfig, RuntimeConfig } from './define.js';
 /** A checked configuration in which every field that the commands read is filled. */
 export interface ResolvedConfig {
   readonly packages: readonly string[];
+  /** A range of versions; empty: the configuration names none. */
   readonly pythonVersion: string;
   readonly modules: readonly string[];
   readonly docs: 'short' | 'full' | 'none';
@@ -64,7 +65,7 @@ export function resolveConfig(raw: unknown, file: string): ResolvedConfig {
   }
   return {
     packages: [...packages],
-    pythonVersion: python.version ?? '>=3.10',
+    pythonVersion: python.version ?? '',
     modules: [...new Set(config.modules ?? [])],
     docs: config.docs ?? 'short',
     runtime,

@@ -143,7 +143,7 @@ async function checkedVenv(
     return interpreter;
   if (isManaged) return newVenv(project, config, options);
   throw new PythonEnvironmentError(
-    `.venv is Python ${formatVersion(interpreter.version)}, and the project asks for ${config.pythonVersion}: remove it and run this again`,
+    `.venv is Python ${formatVersion(interpreter.version)}, and the project asks for ${config.pythonVersion || '3.10 or newer'}: remove it and run this again`,
   );
 }
 
@@ -157,8 +157,7 @@ async function newVenv(project: Project, config: ResolvedConfig, options: SyncOp
 function oldestMinor(range: string, interpreter: Interpreter): string {
   const [major, minor] = interpreter.version;
   const here = `${major}.${minor}`;
-  // '>=3.10' is what Hognose itself asks for: a project that says nothing is locked for the Python that it is made with.
-  return range === '>=3.10' ? here : (lowestMinor(range) ?? here);
+  return lowestMinor(range) ?? here;
 }
 
 function foreignVenv(project: Project): PythonEnvironmentError {
