@@ -1,6 +1,6 @@
 /** A call on its way to a worker: everything that the contract's `Call` holds but what the worker's link adds. */
 import type { Call } from './gen/messages.js';
-import type { HandleOwner } from './handles/core.js';
+import type { HandleCore, HandleOwner } from './handles/core.js';
 
 /** What runs calls: a runtime, or the worker of a handle. @internal */
 export interface Executor {
@@ -11,6 +11,8 @@ export interface Executor {
 export interface CallRequest extends Omit<Call, 'id' | 'payloadVersion' | 'inline'> {
   /** The worker that the call must run on, as the objects that it refers to live there. */
   readonly owner: HandleOwner | undefined;
+  /** The objects that it refers to: alive for as long as this request is. */
+  readonly objects: readonly HandleCore[];
   /** What the call is named in messages, such as `numpy.linalg.inv`. */
   readonly label: string;
   /** Milliseconds; undefined: as the runtime's options say. */

@@ -1,6 +1,8 @@
 /** Which runtime wrappers and `py` use. */
+import { join } from 'node:path';
 import type { Executor } from './call-request.js';
-import { findProjectRoot, readRuntimeFile } from './environment.js';
+import { findProjectRoot, findUpwards, readRuntimeFile, RUNTIME_FILE } from './environment.js';
+import { ConfigError } from './errors.js';
 import { globalState } from './global-state.js';
 import { createRuntime, executorOf, type Runtime } from './runtime.js';
 
@@ -23,8 +25,17 @@ export async function getRuntime(): Promise<Runtime> {
   const state = globalState();
   const bound = state.scope.getStore();
   if (bound !== undefined) return bound;
-  state.defaultRuntime ??= startDefault();
-  return state.defaultRuntime;
+  if (state.defaultRuntime !== undefined) return state.defaultRuntime;
+  const starting = startDefault();
+  state.defaultRuntime = starting;
+  try {
+    const runtime = await starting;
+    if (state.defaultRuntime === starting) state.defaultRuntime = runtime;
+    return runtime;
+  } catch (error) {
+    if (state.defaultRuntime === starting) state.defaultRuntime = undefined; // the next call finds a mended environment
+    throw error;
+  }
 }
 
 /** As {@link getRuntime}, without waiting where there is no need to. @internal */
@@ -36,14 +47,15 @@ export function currentExecutor(): Executor | Promise<Executor> {
 }
 
 async function startDefault(): Promise<Runtime> {
-  const state = globalState();
+  // The project whose wrappers are loaded, wherever the process was started; a pack's own folder has no such file.
+  const directories = [...globalState().projectRoots, process.cwd()];
+  const roots = directories.map((directory) => findUpwards(directory, [RUNTIME_FILE]));
+  const projectRoot = roots.find((root) => root !== undefined) ?? findProjectRoot(process.cwd());
   try {
-    const projectRoot = findProjectRoot(state.projectRoots[0] ?? process.cwd());
-    const runtime = await createRuntime(readRuntimeFile(projectRoot));
-    state.defaultRuntime = runtime;
-    return runtime;
+    return await createRuntime(readRuntimeFile(projectRoot));
   } catch (error) {
-    state.defaultRuntime = undefined; // a mended environment is found by the next call
-    throw error;
+    // A person who sees it has called no createRuntime.
+    if (!(error instanceof ConfigError) || error.message.startsWith(projectRoot)) throw error;
+    throw new ConfigError(`${join(projectRoot, RUNTIME_FILE)}: ${error.message}`, { cause: error });
   }
 }

@@ -88,9 +88,14 @@ function problemOf(path: string): string | undefined {
 
 /** The nearest directory upwards that holds a project's environment or runtime file; else the directory itself. @internal */
 export function findProjectRoot(from: string): string {
+  return findUpwards(from, [RUNTIME_FILE, '.venv']) ?? resolve(from);
+}
+
+/** The nearest directory upwards that holds one of these names. @internal */
+export function findUpwards(from: string, names: readonly string[]): string | undefined {
   for (let directory = resolve(from); ; directory = dirname(directory)) {
-    if (existsSync(join(directory, RUNTIME_FILE)) || existsSync(join(directory, '.venv'))) return directory;
-    if (dirname(directory) === directory) return resolve(from);
+    if (names.some((name) => existsSync(join(directory, name)))) return directory;
+    if (dirname(directory) === directory) return undefined;
   }
 }
 
@@ -105,7 +110,7 @@ export function readRuntimeFile(projectRoot: string): RuntimeOptions {
   if (!existsSync(file)) return { projectRoot };
   let content: Record<string, unknown>;
   try {
-    content = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    content = { ...(JSON.parse(readFileSync(file, 'utf8')) as object) };
   } catch (cause) {
     throw new ConfigError(
       `${file} cannot be read (${(cause as Error).message}): run \`hognose generate\` to write it anew`,
@@ -113,6 +118,8 @@ export function readRuntimeFile(projectRoot: string): RuntimeOptions {
     );
   }
   const { version, python, pythonPath, ...options } = content;
+  // What is no text is left for the check of the options to report.
+  const fromRoot = (path: unknown): unknown => (typeof path === 'string' ? resolve(projectRoot, path) : path);
   if (version !== 1) {
     throw new ConfigError(
       `${file} is of version ${String(version)} and this runtime reads version 1: run \`hognose generate\``,
@@ -122,9 +129,7 @@ export function readRuntimeFile(projectRoot: string): RuntimeOptions {
     ...options,
     projectRoot,
     // An environment variable counts before the file: whoever sets it means it.
-    ...(typeof python === 'string' && !process.env['HOGNOSE_PYTHON'] ? { python: resolve(projectRoot, python) } : {}),
-    ...(Array.isArray(pythonPath)
-      ? { pythonPath: pythonPath.map((entry) => resolve(projectRoot, String(entry))) }
-      : {}),
+    ...(process.env['HOGNOSE_PYTHON'] ? {} : { python: fromRoot(python) as string }),
+    pythonPath: (Array.isArray(pythonPath) ? pythonPath.map(fromRoot) : pythonPath) as string[],
   };
 }

@@ -133,9 +133,11 @@ export class PythonError extends HognoseError {
 }
 branded('PythonError', PythonError);
 
-/** Files of this package: its frames tell a caller nothing. */
-const OWN_FILES = new URL('.', import.meta.url).href;
-const OWN_PATH = fileURLToPath(OWN_FILES);
+/** Files of this package, built or through a source map: their frames tell a caller nothing. */
+const OWN_FILES = ['../src/', '../dist/'].flatMap((directory) => {
+  const url = new URL(directory, import.meta.url);
+  return [url.href, fileURLToPath(url)];
+});
 
 /**
  * Gives an error that came up in this package's own event handling the frames of the caller instead.
@@ -152,7 +154,7 @@ export function atCaller(error: unknown, site: { readonly stack?: string } = new
 function showFrames(error: Error, stack = ''): void {
   const frames = stack
     .split('\n')
-    .filter((line) => /^\s+at /.test(line) && !line.includes(OWN_FILES) && !line.includes(OWN_PATH));
+    .filter((line) => /^\s+at /.test(line) && !OWN_FILES.some((own) => line.includes(own)));
   const python =
     error instanceof PythonError && error.traceback !== '' ? ['', `Python ${error.traceback.trimEnd()}`] : [];
   error.stack = [`${error.name}: ${error.message}`, ...frames, ...python].join('\n');

@@ -14,9 +14,13 @@ export interface RuntimeOptions {
   readonly pythonPath?: readonly string[];
   /** Modules that a worker imports before its first call. @defaultValue none */
   readonly preload?: readonly string[];
-  /** Environment variables of the workers, besides those of this process. @defaultValue none */
+  /**
+   * Environment variables of the workers, besides those of this process. Unless one of both says otherwise, the
+   * threads of numerical libraries are limited (`OMP_NUM_THREADS` and its like) so that the workers share the cores.
+   * @defaultValue none
+   */
   readonly env?: Readonly<Record<string, string>>;
-  /** What carries the calls: see docs/protocol.md. @defaultValue `socket` */
+  /** What carries the calls: a socket with frames of msgpack, or gRPC, which costs several times as much. @defaultValue `socket` */
   readonly transport?: 'socket' | 'grpc';
   /**
    * Milliseconds after which a call without an answer rejects and its worker is replaced; 0: none.

@@ -60,6 +60,7 @@ async function run<R>(strings: TemplateStringsArray, ...values: readonly unknown
       steps: [],
       result: ResultMode.AUTO,
       owner: given.owner,
+      objects: given.objects,
       label: `py\`…\` at ${block.file}:${block.line}`,
       inline: block,
     })) as R;
@@ -85,12 +86,7 @@ function callSite(): { readonly file: string; readonly line: number } {
   const frames = new Error().stack?.split('\n').slice(1) ?? [];
   // The frames of this file come first.
   const [own, ...others] = frames.map((frame) =>
-    /\(?((?:file:\/\/|\/|[A-Za-z]:\\).*):(\d+):\d+\)?$/.exec(
-      frame
-        .trim()
-        .replace(/^at (async )?/, '')
-        .replace(/^.* \(/, '('),
-    ),
+    /^ *at (?:async )?(?:.*? \()?((?:file:\/\/|\/|[A-Za-z]:\\).*):(\d+):\d+\)?$/.exec(frame),
   );
   const site = others.find((match) => match !== null && match[1] !== own?.[1]);
   if (!site) return { file: '<py>', line: 1 };

@@ -1,4 +1,5 @@
 /** Directories of Python code that JavaScript packages bring along. */
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { globalState } from './global-state.js';
 
@@ -11,7 +12,9 @@ import { globalState } from './global-state.js';
  * @public
  */
 export function addPythonPath(directory: URL | string): void {
-  const path = directory instanceof URL || directory.startsWith('file:') ? fileURLToPath(directory) : directory;
+  const path = resolve(
+    directory instanceof URL || directory.startsWith('file:') ? fileURLToPath(directory) : directory,
+  );
   const { pythonPath } = globalState();
   if (!pythonPath.includes(path)) pythonPath.push(path);
 }

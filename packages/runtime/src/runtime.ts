@@ -114,6 +114,7 @@ class PoolRuntime implements Runtime {
       steps: [],
       result: ResultMode.AUTO,
       owner: context.owner,
+      objects: context.objects,
       label: target,
       timeoutMs: checkTimeout(options.timeoutMs),
     })) as R;
@@ -130,6 +131,7 @@ class PoolRuntime implements Runtime {
       steps: [],
       result: ResultMode.AUTO,
       owner: undefined,
+      objects: [],
       label: target,
       timeoutMs: checkTimeout(options.timeoutMs),
     })) as R;

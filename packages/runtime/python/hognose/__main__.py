@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
@@ -22,7 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.parse_args(arguments)
 
     if sys.version_info < (3, 10):
-        print(f"hognose: Python 3.10 or newer is needed, and {sys.executable} is {sys.version.split()[0]}", file=sys.stderr)
+        print(
+            f"hognose: Python 3.10 or newer is needed, and {sys.executable} is {sys.version.split()[0]}",
+            file=sys.stderr,
+        )
         return 78
     try:
         from hognose.worker import run
@@ -30,10 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
         if error.name not in ("msgpack", "grpc", "google"):
             raise
         # Node reads this line.
-        print(f"hognose: the package {error.name} is missing: run `{sys.executable} -m pip install {error.name}`, or `npx hognose init` for an environment that has it", file=sys.stderr)
+        print(
+            f"hognose: the package {error.name} is missing: run `{sys.executable} -m pip install {error.name}`, or `npx hognose init` for an environment that has it",
+            file=sys.stderr,
+        )
         return 78
+    is_finished = False
     try:
         status = run(sys.stdin.buffer)
+        is_finished = True
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
         if isinstance(error.code, str):
@@ -41,12 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     except BaseException:
         traceback.print_exc()
         status = 1
-    if status != 0:
+    if not is_finished:
         # At once: threads of a library, or of gRPC, must not keep a broken worker alive that its host waits for.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # user code may have closed it
+                stream.flush()
         os._exit(status)
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
-from hognose.errors import DecodeError, EncodeError
+from hognose.errors import DecodeError, EncodeError, HognoseError
 from hognose.gen.messages import RESULT_MODE_HANDLE, RESULT_MODE_VALUE
 from hognose.handles import HandleTable, qualified_name
 
@@ -34,6 +34,12 @@ EXT_HANDLE: Final = 3
 EXT_NDARRAY: Final = 4
 EXT_REFERENCE: Final = 5
 
+#: How deep values may be nested on their way to the host: msgpack's own limit, which begins anew in each tuple.
+MAX_DEPTH: Final = 1024
+
+#: How deep tuples may be nested: each level is a value of its own to msgpack, whose C decoder takes 40 KB of stack.
+MAX_TUPLE_DEPTH: Final = 64
+
 #: dtypes that a typed array of JavaScript can hold, with the format that `memoryview` uses for them.
 DTYPES: Final = {
     "bool": "?",
@@ -48,6 +54,9 @@ DTYPES: Final = {
     "float32": "f",
     "float64": "d",
 }
+
+
+_CONTAINERS: Final = (list, tuple, dict)
 
 
 class Undecodable:
@@ -88,17 +97,32 @@ class Codec:
     def __init__(self, handles: HandleTable, resolve: Callable[[str], object]) -> None:
         self._handles = handles
         self._resolve = resolve
-        #: Set when a decoded frame holds an {@link Undecodable}.
+        #: Set when a decoded frame holds an `Undecodable`.
         self.found_undecodable = False
+        #: Handles put into the value that is being written.
+        self._put: list[int] = []
+        #: How many tuples are around the value that is being read or written.
+        self._tuple_depth = 0
+        self._has_tuples = False
 
     def decode(self, data: bytes | bytearray | memoryview) -> Any:
         """Reads one msgpack value. What cannot be read is an `Undecodable` in its place."""
+        try:
+            return self._unpack(data)
+        except TypeError:  # a key that cannot be hashed: read again, more slowly, to find the map that holds it
+            return self._unpack(data, object_pairs_hook=self._read_pairs)
+
+    def _unpack(self, data: bytes | bytearray | memoryview, **hooks: Callable[[Any], object]) -> Any:
         return msgpack.unpackb(
-            data,
-            ext_hook=self._read_extension,
-            strict_map_key=False,
-            unicode_errors="surrogatepass",
+            data, ext_hook=self._read_extension, strict_map_key=False, unicode_errors="surrogatepass", **hooks
         )
+
+    def _read_pairs(self, pairs: list[tuple[Any, Any]]) -> object:
+        try:
+            return dict(pairs)
+        except TypeError as error:
+            self.found_undecodable = True
+            return Undecodable(f"a key of a dict must be hashable: {error}")
 
     def encode(self, value: object) -> bytes:
         """Writes one value; what cannot travel, or is nested too deeply, becomes a handle.
@@ -106,13 +130,20 @@ class Codec:
         Raises:
             EncodeError: When the value is marked `PlainOnly` and would need a handle.
         """
+        self._put.clear()
+        self._has_tuples = False
         if type(value) is PlainOnly:
-            return self._pack(value.value, self._write_plain_extension)
+            return self._pack_whole(value.value, self._write_plain_extension)
         if type(value) is HandleOnly:
             value = self._handle(value.value)
+        elif type(value) is memoryview:  # msgpack itself would take the bytes for the elements
+            plain = _write_memoryview(value)
+            value = self._handle(value) if plain is None else plain
         try:
-            return self._pack(value, self._write_extension)
+            return self._pack_whole(value, self._write_extension)
         except EncodeError:
+            for handle in self._put:  # they have not travelled: nobody would release them
+                self._handles.release(handle, 1)
             return self._pack(self._handle(value), self._write_extension)
 
     def mark(self, value: object, mode: int) -> object:
@@ -121,20 +152,28 @@ class Codec:
             return HandleOnly(value)
         return PlainOnly(value) if mode == RESULT_MODE_VALUE else value
 
+    def _pack_whole(self, value: object, default: Callable[[Any], object]) -> bytes:
+        packed = self._pack(value, default)
+        if self._has_tuples and len(packed) > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+            raise EncodeError(f"a {type(value).__name__} is nested more than {MAX_DEPTH} deep")
+        return packed
+
     def _pack(self, value: object, default: Callable[[Any], object]) -> bytes:
         try:
             packed: bytes = msgpack.packb(
                 value, default=default, strict_types=True, use_bin_type=True, unicode_errors="surrogatepass"
             )
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, BufferError) as error:
             raise EncodeError(
-                f"a {type(value).__name__} is nested too deeply to travel as plain data, or contains itself: "
-                "ask for a handle instead"
+                f"a {type(value).__name__} cannot travel as plain data, as it is nested too deeply or contains itself "
+                f"({error}): ask for a handle instead"
             ) from error
         return packed
 
     def _handle(self, value: object) -> msgpack.ExtType:
-        payload = [self._handles.put(value), qualified_name(type(value))]
+        handle = self._handles.put(value)
+        self._put.append(handle)
+        payload = [handle, qualified_name(type(value))]
         return msgpack.ExtType(EXT_HANDLE, msgpack.packb(payload))
 
     def _write_extension(self, value: Any) -> object:
@@ -151,12 +190,15 @@ class Codec:
         """What msgpack itself cannot write, as something that it can; None for what has no plain form."""
         kind = type(value)
         if kind is tuple:
-            return msgpack.ExtType(EXT_TUPLE, self._pack(list(value), default))
+            self._enter_tuple(EncodeError)
+            self._has_tuples = True
+            try:
+                return msgpack.ExtType(EXT_TUPLE, self._pack(list(value), default))
+            finally:
+                self._tuple_depth -= 1
         if kind is int:
             size = value.bit_length() // 8 + 1
             return msgpack.ExtType(EXT_BIG_INTEGER, value.to_bytes(size, "little", signed=True))
-        if kind is bytearray or kind is memoryview:
-            return bytes(value)
         numpy = sys.modules.get("numpy")
         if numpy is not None:
             if kind is numpy.ndarray:
@@ -165,10 +207,19 @@ class Codec:
                 return value.item()
         return None
 
+    def _enter_tuple(self, error: type[HognoseError]) -> None:
+        if self._tuple_depth == MAX_TUPLE_DEPTH:
+            raise error(f"tuples are nested more than {MAX_TUPLE_DEPTH} deep")
+        self._tuple_depth += 1
+
     def _read_extension(self, code: int, data: bytes) -> object:
         try:
             if code == EXT_TUPLE:
-                return tuple(self.decode(data))
+                self._enter_tuple(DecodeError)
+                try:
+                    return tuple(self.decode(data))
+                finally:
+                    self._tuple_depth -= 1
             if code == EXT_HANDLE:
                 return self._handles.get(self.decode(data)[0])
             if code == EXT_NDARRAY:
@@ -187,11 +238,35 @@ class Codec:
         return Undecodable(reason)
 
 
+def _is_deeper(value: object, limit: int) -> bool:
+    """Whether containers are nested more than `limit` deep; goes through the value level by level."""
+    level: list[Any] = [value]
+    for _ in range(limit + 1):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) in _CONTAINERS
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _write_array(array: npt.NDArray[np.generic]) -> Any:
     if array.dtype.name not in DTYPES:
         return None
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     return msgpack.ExtType(EXT_NDARRAY, msgpack.packb([array.dtype.name, list(array.shape), native.tobytes()]))
+
+
+def _write_memoryview(view: memoryview) -> Any:
+    if view.format == "B" and view.ndim == 1:
+        return bytes(view)
+    dtype = next((name for name, code in DTYPES.items() if code == view.format), None)
+    if dtype is None:
+        return None
+    return msgpack.ExtType(EXT_NDARRAY, msgpack.packb([dtype, list(view.shape or ()), view.tobytes()]))
 
 
 def _read_array(dtype: str, shape: list[int], raw: bytes) -> Any:

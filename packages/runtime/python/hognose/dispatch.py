@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hognose import PAYLOAD_VERSION, inline
 from hognose.codec import Undecodable
@@ -25,6 +24,9 @@ from hognose.gen.messages import (
     STEP_KIND_SUBSCRIPT,
 )
 from hognose.handles import HandleTable
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Dispatcher", "resolve"]
 
@@ -59,9 +61,11 @@ def _import_root(target: str) -> tuple[types.ModuleType, tuple[str, ...]]:
         except ModuleNotFoundError as error:
             if error.name is None or not (path == error.name or path.startswith(error.name + ".")):
                 raise  # the submodule exists, and what it needs does not
-            getattr(module, name)  # Python's own words for what is missing
-            return module, tuple(parts[index:])
-    return module, ()
+            break  # no submodule: an attribute of a module's name, or missing
+    else:
+        return module, ()
+    getattr(module, parts[index])  # outside of the handler: Python's own words for what is missing, and no others
+    return module, tuple(parts[index:])
 
 
 class Dispatcher:
@@ -88,7 +92,7 @@ class Dispatcher:
         if may_be_broken:
             _refuse_undecodable(call)
         if call_type == CALL_TYPE_INLINE:
-            value = _block(block)(*args)
+            value = _block(block)(*(args or ()))
         else:
             value = self._first(call_type, self._start(target, handle, call_type), args or (), kwargs or {})
         if steps:
@@ -134,6 +138,8 @@ class Dispatcher:
         if type(value) is not types.CoroutineType and not inspect.iscoroutine(value):
             return value
         if self._loop is None:
+            import asyncio  # as long as the rest of a worker's start: only for those who need it
+
             self._loop = asyncio.new_event_loop()
         return self._loop.run_until_complete(value)
 

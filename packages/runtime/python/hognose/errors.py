@@ -16,6 +16,7 @@ from typing import Final
 __all__ = ["DecodeError", "EncodeError", "HognoseError", "ProtocolError", "to_wire"]
 
 _OWN_DIRECTORY: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_EVENT_LOOP: Final = os.path.join("asyncio", "base_events.py")
 _MAX_FRAMES: Final = 100
 _MAX_CAUSES: Final = 32
 _MAX_ARGUMENT_TEXT: Final = 1000
@@ -41,7 +42,8 @@ class ProtocolError(HognoseError):
 def to_wire(error: BaseException) -> list[object]:
     """The fields of the contract's `Error` message for an exception and its chain of causes.
 
-    Frames of the worker itself are left out: a user sees the own code and the libraries.
+    Frames of the worker itself are left out, but for one where there is no other: a user sees the own code and the
+    libraries.
     """
     text = _formatted(error)
     return _fields(error, text, set(), 0)
@@ -56,12 +58,12 @@ def _fields(error: BaseException, text: str, seen: set[int], depth: int) -> list
         inner = _fields(cause, "", seen, depth + 1)
     return [
         kind.__qualname__,
-        kind.__module__,
+        _text(str(kind.__module__)),
         [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__],
         _message(error),
         [_argument(argument) for argument in error.args],
         _frames(error.__traceback__),
-        [str(note) for note in getattr(error, "__notes__", ())],
+        _notes(error),
         inner,
         text,
     ]
@@ -69,9 +71,20 @@ def _fields(error: BaseException, text: str, seen: set[int], depth: int) -> list
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        return _text(str(error))
     except Exception as failure:
         return f"<the exception's __str__ raised {type(failure).__name__}>"
+
+
+def _notes(error: BaseException) -> list[str]:
+    """The notes that are text: anybody may set `__notes__` to anything."""
+    notes = getattr(error, "__notes__", ())
+    return [_text(note) for note in notes if isinstance(note, str)] if isinstance(notes, (list, tuple)) else []
+
+
+def _text(text: str) -> str:
+    """The text without the subclass of `str` that a library may have made of it."""
+    return str.__str__(text)
 
 
 def _argument(argument: object) -> object:
@@ -86,11 +99,16 @@ def _argument(argument: object) -> object:
 
 
 def _user_part(tb: TracebackType | None) -> TracebackType | None:
-    """The traceback below the worker's own frames; the whole one where the worker itself raised."""
+    """The traceback below the worker's own frames; the innermost of them where a C function has raised."""
     start = tb
-    while start is not None and start.tb_frame.f_code.co_filename.startswith(_OWN_DIRECTORY):
+    while start is not None and start.tb_next is not None and _is_own(start.tb_frame.f_code.co_filename):
         start = start.tb_next
     return start
+
+
+def _is_own(file: str) -> bool:
+    """Whether a frame is of the worker, or of the event loop on which it runs a coroutine."""
+    return file.startswith(_OWN_DIRECTORY) or file.endswith(_EVENT_LOOP)
 
 
 def _frames(tb: TracebackType | None) -> list[list[object]]:

@@ -40,9 +40,9 @@ def compile_block(parts: list[str], file: str, line: int) -> _Block:
         SyntaxError: In Python's own words, with the line of `file`; also for a placeholder inside a string or comment.
     """
     joined = "".join(parts)
-    prefix = "_"
+    prefix = "_v"  # never two underscores in front: Python renames such a name inside of a class
     while f"{prefix}0" in joined:
-        prefix += "_"
+        prefix += "v"
     names = [f"{prefix}{index}" for index in range(len(parts) - 1)]
     source = parts[0] + "".join(name + part for name, part in zip(names, parts[1:], strict=True))
     body, indent = _dedent(source)

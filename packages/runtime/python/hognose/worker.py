@@ -83,8 +83,11 @@ def _prepare_process(bootstrap: Bootstrap) -> None:
         else:
             os.environ[name] = value
     # Not the directory that Node happens to run in, which `-m` puts first: a file there must not shadow a library.
-    sys.path[:] = [*bootstrap.python_path, *(entry for entry in sys.path if entry not in ("", os.getcwd()))]
-    faulthandler.enable()  # a segfault's Python stack goes to stderr, whose end the host keeps
+    if sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
+    sys.path[:0] = bootstrap.python_path
+    # A segfault's Python stack goes to stderr, whose end the host keeps: the crashed thread's, not all of gRPC's.
+    faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to answer
     # User code that reads stdin gets an end of file, never a part of the bootstrap or a hang.
     null = os.open(os.devnull, os.O_RDONLY)

@@ -1,7 +1,7 @@
 // Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.
 
 /** sha256 of the contract that these tables stand for. */
-export const CONTRACT_HASH = '3c9fce9557d526f2';
+export const CONTRACT_HASH = 'b006ed8bbc08390a';
 
 /** A value in msgpack, as it stands in a frame. */
 export type EncodedValue = Uint8Array;
@@ -55,11 +55,7 @@ export const Role = {
 } as const;
 export type Role = (typeof Role)[keyof typeof Role];
 
-export type HostMessage =
-  | ({ kind: 'call' } & Call)
-  | ({ kind: 'release' } & Release)
-  | ({ kind: 'pythonPath' } & PythonPath)
-  | ({ kind: 'goodbye' } & Goodbye);
+export type HostMessage = ({ kind: 'call' } & Call) | ({ kind: 'release' } & Release) | ({ kind: 'pythonPath' } & PythonPath) | ({ kind: 'goodbye' } & Goodbye);
 
 /** Numbers of the messages of {@link HostMessage} on the socket lane. */
 export const HOST_MESSAGE_KINDS = {
@@ -69,11 +65,7 @@ export const HOST_MESSAGE_KINDS = {
   goodbye: 4,
 } as const;
 
-export type WorkerMessage =
-  | ({ kind: 'hello' } & Hello)
-  | ({ kind: 'ready' } & Ready)
-  | ({ kind: 'result' } & Result)
-  | ({ kind: 'raised' } & Raised);
+export type WorkerMessage = ({ kind: 'hello' } & Hello) | ({ kind: 'ready' } & Ready) | ({ kind: 'result' } & Result) | ({ kind: 'raised' } & Raised);
 
 /** Numbers of the messages of {@link WorkerMessage} on the socket lane. */
 export const WORKER_MESSAGE_KINDS = {
@@ -196,12 +188,7 @@ export interface StackFrame {
 }
 
 /** One field of a message: its name, what it holds, whether it repeats, and the message that it holds. */
-export type Field = readonly [
-  name: string,
-  type: 'number' | 'string' | 'bool' | 'bytes' | 'value' | 'message',
-  repeated: boolean,
-  message: string,
-];
+export type Field = readonly [name: string, type: 'number' | 'string' | 'bool' | 'bytes' | 'value' | 'message', repeated: boolean, message: string];
 
 /** Fields of every message in the order in which they stand on the socket lane. */
 export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
@@ -241,13 +228,19 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
     ['args', 'value', false, 'Value'],
     ['kwargs', 'value', false, 'Value'],
   ],
-  Release: [['handles', 'message', true, 'Released']],
+  Release: [
+    ['handles', 'message', true, 'Released'],
+  ],
   Released: [
     ['id', 'number', false, ''],
     ['received', 'number', false, ''],
   ],
-  PythonPath: [['directories', 'string', true, '']],
-  Goodbye: [['reason', 'string', false, '']],
+  PythonPath: [
+    ['directories', 'string', true, ''],
+  ],
+  Goodbye: [
+    ['reason', 'string', false, ''],
+  ],
   Hello: [
     ['protocolVersion', 'number', false, ''],
     ['role', 'number', false, ''],
@@ -256,7 +249,9 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
     ['pid', 'number', false, ''],
     ['pythonVersion', 'string', false, ''],
   ],
-  Ready: [['payloadVersion', 'number', false, '']],
+  Ready: [
+    ['payloadVersion', 'number', false, ''],
+  ],
   Result: [
     ['id', 'number', false, ''],
     ['value', 'value', false, 'Value'],

@@ -5,7 +5,7 @@
  * once: at the end of the tick, or as a part of the chain that goes on from it.
  */
 import { inspect } from 'node:util';
-import { atCaller, ChainConsumedError } from '../errors.js';
+import { atCaller, ChainConsumedError, HandleReleasedError } from '../errors.js';
 import { CallType, ResultMode } from '../gen/messages.js';
 import { EncodeContext, encodeArguments } from '../values/encode.js';
 import { HANDLE, type HandleCore } from './core.js';
@@ -213,7 +213,7 @@ function handleMember(core: HandleCore, name: string): unknown {
       return () => {
         if (!core.isReleased) {
           core.isReleased = true;
-          core.owner.release(core);
+          core.owner.release(core.held);
         }
         return Promise.resolve();
       };
@@ -229,6 +229,8 @@ async function assign(owner: ChainNode, name: string, value: unknown): Promise<v
   const object: unknown = holder.kind === 'result' ? await holder.result : undefined;
   const core = holder.kind === 'handle' ? holder.core : (object as { [HANDLE]?: HandleCore } | undefined)?.[HANDLE];
   const context = new EncodeContext();
+  if (core?.isReleased === true)
+    throw new HandleReleasedError(`the handle of a ${core.type} was released, and its attribute ${name} is set`);
   if (core !== undefined) context.refer(core);
   const executor = holder.kind === 'path' ? await holder.executor() : core?.owner;
   if (executor === undefined)
@@ -242,6 +244,7 @@ async function assign(owner: ChainNode, name: string, value: unknown): Promise<v
     steps: [],
     result: ResultMode.AUTO,
     owner: context.owner,
+    objects: context.objects,
     label: `${owner.label}.${name} = …`,
   });
 }

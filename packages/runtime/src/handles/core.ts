@@ -15,18 +15,30 @@ export interface HandleOwner {
   /** Runs a call on this worker. */
   execute(request: CallRequest): Promise<unknown>;
   /** Tells the worker that an object is no longer held. */
-  release(core: HandleCore): void;
+  release(held: Held): void;
 }
 
-/** The facts behind a handle; the handle itself is a proxy around them. @internal */
+/** What the worker must be told to free an object. @internal */
+export interface Held {
+  /** Number of the object in its worker. */
+  readonly id: number;
+  /** How often the worker has sent the object. */
+  received: number;
+}
+
+/**
+ * The facts behind a handle; the handle itself is a proxy around them. Whatever refers to the object, such as a call
+ * that waits for its turn, holds these: the object is freed when they are collected.
+ *
+ * @internal
+ */
 export interface HandleCore {
   readonly owner: HandleOwner;
   /** Number of the object in its worker. */
   readonly id: number;
   /** Qualified name of the object's class. */
   readonly type: string;
-  /** How often the worker has sent the object. */
-  received: number;
+  readonly held: Held;
   isReleased: boolean;
 }
 

@@ -3,7 +3,7 @@ import type { CallRequest, Executor } from '../call-request.js';
 import { ChainConsumedError, HandleAffinityError, HandleReleasedError } from '../errors.js';
 import { CallType, ResultMode, StepKind, type EncodedValue } from '../gen/messages.js';
 import { EncodeContext, encodeArguments, encodeKeywords } from '../values/encode.js';
-import { keywordsOf } from '../values/types.js';
+import { isFloat, keywordsOf } from '../values/types.js';
 import { handleCoreOf, type HandleCore, type HandleOwner } from './core.js';
 
 /** Where an expression starts. @internal */
@@ -25,6 +25,7 @@ export interface EncodedArguments {
   readonly args: EncodedValue | null;
   readonly kwargs: EncodedValue | null;
   readonly owner: HandleOwner | undefined;
+  readonly objects: readonly HandleCore[];
 }
 
 /**
@@ -41,7 +42,12 @@ export function encodeGiven(
   const values = keywords === undefined ? args : [...args, ...Object.values(keywords)];
   if (values.some(isThenable)) return settle(args, keywords);
   const context = new EncodeContext();
-  return { args: encodeArguments(args, context), kwargs: encodeKeywords(keywords, context), owner: context.owner };
+  return {
+    args: encodeArguments(args, context),
+    kwargs: encodeKeywords(keywords, context),
+    owner: context.owner,
+    objects: context.objects,
+  };
 }
 
 async function settle(args: readonly unknown[], keywords: Keywords | undefined): Promise<EncodedArguments> {
@@ -76,15 +82,17 @@ export function splitKeywords(
 function isKeywordObject(value: unknown): value is Keywords {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  return (prototype === null || Object.getPrototypeOf(prototype) === null) && !isFloat(value);
 }
 
 /** Evaluates an expression in one message. @internal */
 export async function evaluate(root: Root, operations: readonly Operation[]): Promise<unknown> {
-  const steps: ResolvedOperation[] = [];
-  for (const operation of operations) {
-    steps.push(operation.kind === 'attribute' ? operation : { kind: operation.kind, given: await operation.given });
-  }
+  // Together: where two of them reject, both are seen.
+  const steps = await Promise.all(
+    operations.map(async (operation): Promise<ResolvedOperation> =>
+      operation.kind === 'attribute' ? operation : { kind: operation.kind, given: await operation.given },
+    ),
+  );
   if (root.kind === 'result') return evaluateOnResult(root, operations);
   if (root.kind === 'handle' && root.core.isReleased) {
     throw new HandleReleasedError(`the handle of a ${root.core.type} was released, and is used again`);
@@ -141,6 +149,10 @@ function compile(root: Root & { kind: 'path' | 'handle' }, operations: readonly 
       isHandle ? root.core.owner : undefined,
       ...operations.map((operation) => (operation.kind === 'attribute' ? undefined : operation.given.owner)),
     ]),
+    objects: [
+      ...(isHandle ? [root.core] : []),
+      ...operations.flatMap((operation) => (operation.kind === 'attribute' ? [] : operation.given.objects)),
+    ],
     label: labelOf(root, operations),
   };
 }

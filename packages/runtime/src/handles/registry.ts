@@ -2,16 +2,20 @@
 import { DecodeError } from '../errors.js';
 import type { DecodeContext } from '../values/decode.js';
 import { makeHandle } from './chain.js';
-import type { HandleCore, HandleOwner } from './core.js';
+import type { HandleCore, HandleOwner, Held } from './core.js';
+
+interface Live {
+  readonly held: Held;
+  readonly core: WeakRef<HandleCore>;
+  handle: WeakRef<object>;
+}
 
 /** @internal */
 export class HandleRegistry implements DecodeContext {
   readonly #owner: HandleOwner;
-  readonly #live = new Map<number, { readonly core: HandleCore; readonly handle: WeakRef<object> }>();
-  readonly #collected = new FinalizationRegistry<HandleCore>((core) => {
-    if (core.isReleased) return;
-    core.isReleased = true;
-    this.#owner.release(core);
+  readonly #live = new Map<number, Live>();
+  readonly #collected = new FinalizationRegistry<Held>((held) => {
+    this.#owner.release(held);
   });
 
   constructor(owner: HandleOwner) {
@@ -22,20 +26,30 @@ export class HandleRegistry implements DecodeContext {
   handle(id: number, type: string): object {
     if (!Number.isSafeInteger(id) || id < 1) throw new DecodeError(`a handle has the impossible id ${id}`);
     const known = this.#live.get(id);
-    const handle = known?.core.isReleased === false ? known.handle.deref() : undefined;
-    if (known !== undefined && handle !== undefined) {
-      known.core.received += 1;
-      return handle;
-    }
-    const core: HandleCore = { owner: this.#owner, id, type, received: 1, isReleased: false };
-    const fresh = makeHandle(core);
-    this.#live.set(id, { core, handle: new WeakRef(fresh) });
-    this.#collected.register(fresh, core);
+    const core = known?.core.deref();
+    if (known === undefined || core === undefined || core.isReleased) return this.#add(id, type);
+    known.held.received += 1;
+    const handle = known.handle.deref();
+    if (handle !== undefined) return handle;
+    const fresh = makeHandle(core); // only a call that is under way still refers to the object
+    known.handle = new WeakRef(fresh);
     return fresh;
   }
 
-  /** Forgets a handle that was released. */
-  forget(core: HandleCore): void {
-    if (this.#live.get(core.id)?.core === core) this.#live.delete(core.id);
+  /** Forgets an object that was released. */
+  forget(held: Held): void {
+    const known = this.#live.get(held.id);
+    if (known?.held !== held) return; // sent again meanwhile
+    this.#live.delete(held.id);
+    this.#collected.unregister(held);
+  }
+
+  #add(id: number, type: string): object {
+    const held: Held = { id, received: 1 };
+    const core: HandleCore = { owner: this.#owner, id, type, held, isReleased: false };
+    const handle = makeHandle(core);
+    this.#live.set(id, { held, core: new WeakRef(core), handle: new WeakRef(handle) });
+    this.#collected.register(core, held, held);
+    return handle;
   }
 }

@@ -1,6 +1,6 @@
 /** Leases workers to calls, one call at a time each, and keeps their number. */
 import type { CallRequest, Executor } from '../call-request.js';
-import { PoolClosedError, type HognoseError } from '../errors.js';
+import { HandleAffinityError, PoolClosedError, type HognoseError } from '../errors.js';
 import type { HandleOwner } from '../handles/core.js';
 import type { ResolvedOptions } from '../options.js';
 import { Listener } from '../transport/listener.js';
@@ -74,7 +74,13 @@ export class Pool implements Executor, WorkerEvents {
   executeOn(worker: HandleOwner, request: CallRequest): Promise<unknown> {
     if (worker.hasEnded) return Promise.reject(worker.lost(request));
     const queue = this.#pinned.get(worker);
-    if (queue === undefined) return Promise.reject(new Error(`worker ${worker.id} belongs to another runtime`));
+    if (queue === undefined) {
+      return Promise.reject(
+        new HandleAffinityError(
+          `${request.label}: it refers to an object on worker ${worker.id}, which belongs to another runtime: make it in this one`,
+        ),
+      );
+    }
     return this.#submit(request, queue);
   }
 

@@ -1,4 +1,5 @@
 /** Messages on the socket lane: arrays of fields in the contract's order, driven by the tables derived from it. */
+import { inspect } from 'node:util';
 import { DecodeError } from '../errors.js';
 import {
   HOST_MESSAGE_KINDS,
@@ -85,7 +86,7 @@ export function decodeFrame(bytes: Uint8Array, context: DecodeContext): WorkerMe
   return frame.map((fields: unknown) => {
     const number: unknown = Array.isArray(fields) ? fields[0] : undefined;
     const known = WORKER_LAYOUTS.get(number as number);
-    if (known === undefined) throw new DecodeError(`the worker sent a message of the unknown kind ${String(number)}`);
+    if (known === undefined) throw new DecodeError(`the worker sent a message of the unknown kind ${inspect(number)}`);
     const message = named((fields as unknown[]).slice(1), known.layout, known.kind);
     message['kind'] = known.kind;
     return message as unknown as WorkerMessage;

@@ -33,7 +33,11 @@ export class SocketLane implements Lane {
     socket.on('close', () => {
       this.#end();
     });
-    if (received.length > 0) this.#read(received);
+    // Not before the worker has its lane: what is read may be answered at once.
+    if (received.length > 0)
+      process.nextTick(() => {
+        this.#read(received);
+      });
   }
 
   send(message: HostMessage): void {

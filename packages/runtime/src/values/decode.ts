@@ -1,6 +1,7 @@
 /** Msgpack to values of JavaScript. */
+import { inspect } from 'node:util';
 import { DecodeError } from '../errors.js';
-import { Extension, MAX_DEPTH } from './extensions.js';
+import { Extension, MAX_READ_DEPTH } from './extensions.js';
 import { DTYPES, ndarray, toTuple, type DType } from './types.js';
 
 /** Makes what a frame refers to. @internal */
@@ -138,13 +139,15 @@ export class MsgpackReader {
       }
     }
     this.#depth -= 1;
+    // A promise would call it, and never resolve: an object with a callable `then` cannot be awaited.
+    if (map === undefined && typeof object['then'] === 'function') map = new Map(Object.entries(object));
     return map ?? object;
   }
 
   /** Bounds depth, and lengths that the rest of the frame cannot hold. */
   #enter(length: number): void {
     this.#depth += 1;
-    if (this.#depth > MAX_DEPTH + 32) throw new DecodeError(`a value is nested more than ${MAX_DEPTH} deep`);
+    if (this.#depth > MAX_READ_DEPTH) throw new DecodeError(`a value is nested more than ${MAX_READ_DEPTH} deep`);
     if (length > this.#end - this.#at) throw new DecodeError('a frame ends within a value');
   }
 
@@ -158,7 +161,7 @@ export class MsgpackReader {
   /** A copy: the frame's buffer is used again. */
   #binary(length: number): Uint8Array {
     const start = this.#take(length);
-    return Uint8Array.prototype.slice.call(this.#bytes, start, start + length);
+    return new Uint8Array(this.#bytes.subarray(start, start + length));
   }
 
   #extension(length: number): unknown {
@@ -189,13 +192,8 @@ export class MsgpackReader {
       }
       case Extension.NDARRAY: {
         const [dtype, shape, bytes] = this.#array(this.#arrayLength());
-        if (
-          typeof dtype !== 'string' ||
-          !Array.isArray(shape) ||
-          !(bytes instanceof Uint8Array) ||
-          !Object.hasOwn(DTYPES, dtype)
-        ) {
-          throw new DecodeError(`an array of dtype ${String(dtype)} cannot be read`);
+        if (typeof dtype !== 'string' || !Array.isArray(shape) || !isBytes(bytes) || !Object.hasOwn(DTYPES, dtype)) {
+          throw new DecodeError(`an array of dtype ${inspect(dtype)} cannot be read`);
         }
         const type = DTYPES[dtype as DType];
         if (bytes.byteLength % type.BYTES_PER_ELEMENT !== 0)
@@ -229,6 +227,8 @@ export class MsgpackReader {
     return start;
   }
 }
+
+const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value);
 
 /** A number where it is exact, else the bigint. */
 const narrow = (value: bigint): number | bigint => {

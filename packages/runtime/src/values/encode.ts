@@ -1,9 +1,10 @@
 /** Values of JavaScript to msgpack: total, or an EncodeError that names the path of what cannot travel. */
+import { inspect } from 'node:util';
 import { EncodeError, HandleAffinityError, HandleReleasedError } from '../errors.js';
 import type { EncodedValue } from '../gen/messages.js';
-import { handleCoreOf, type HandleOwner } from '../handles/core.js';
+import { handleCoreOf, type HandleCore, type HandleOwner } from '../handles/core.js';
 import { referencePathOf } from '../handles/reference.js';
-import { Extension, MAX_DEPTH } from './extensions.js';
+import { Extension, MAX_DEPTH, MAX_TUPLE_DEPTH } from './extensions.js';
 import { MsgpackWriter } from './msgpack-writer.js';
 import { dtypeOf, isFloat, isNDArray, isTuple, keywordsOf, type NDArray } from './types.js';
 
@@ -14,9 +15,12 @@ const UINT64_MAX = 2n ** 64n - 1n;
 export class EncodeContext {
   /** The worker whose objects stand in the arguments. */
   owner: HandleOwner | undefined;
+  /** Those objects. */
+  readonly objects: HandleCore[] = [];
 
   /** Notes that an object is referred to. */
-  refer(core: { readonly owner: HandleOwner; readonly type: string }): void {
+  refer(core: HandleCore): void {
+    this.objects.push(core);
     this.owner ??= core.owner;
     if (this.owner !== core.owner) {
       throw new HandleAffinityError(
@@ -68,6 +72,7 @@ export function encodeKeywords(
 function encodeWith(root: string, context: EncodeContext, write: (encoder: Encoder) => void): EncodedValue {
   const encoder = idle.pop() ?? new Encoder();
   encoder.context = context;
+  encoder.tupleDepth = 0;
   try {
     write(encoder);
     return encoder.out.take();
@@ -83,6 +88,7 @@ function encodeWith(root: string, context: EncodeContext, write: (encoder: Encod
 class Encoder {
   readonly out = new MsgpackWriter();
   context = new EncodeContext();
+  tupleDepth = 0;
 
   value(value: unknown, depth: number): void {
     switch (typeof value) {
@@ -152,7 +158,9 @@ class Encoder {
   #function(value: object): void {
     if (this.#handle(value)) return;
     const path = referencePathOf(value);
-    if (path === undefined) throw new Problem('a JavaScript function cannot travel to Python');
+    if (path === undefined) {
+      throw new Problem(isPromise(value) ? UNAWAITED : 'a JavaScript function cannot travel to Python');
+    }
     this.out.extension(Extension.REFERENCE, () => {
       this.out.raw(Buffer.from(path));
     });
@@ -164,9 +172,12 @@ class Encoder {
     }
     if (Array.isArray(value)) {
       if (isTuple(value)) {
+        if (++this.tupleDepth > MAX_TUPLE_DEPTH)
+          throw new Problem(`tuples are nested more than ${MAX_TUPLE_DEPTH} deep`);
         this.out.extension(Extension.TUPLE, () => {
           this.array(value, depth);
         });
+        this.tupleDepth -= 1;
       } else this.array(value, depth);
     } else if (ArrayBuffer.isView(value)) this.#view(value);
     else if (isPlainObject(value)) this.entries(Object.entries(value), depth);
@@ -196,8 +207,7 @@ class Encoder {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     const dtype = dtypeOf(view);
     if (dtype === 'uint8' && !isClamped(view)) this.out.binary(bytes);
-    else if (dtype === undefined)
-      throw new Problem('a DataView cannot travel to Python: send a typed array or a Uint8Array');
+    else if (dtype === undefined) throw new Problem(describe(view));
     else this.#arrayOf(dtype, [bytes.byteLength / (view as Uint8Array).BYTES_PER_ELEMENT], bytes);
   }
 
@@ -226,7 +236,7 @@ class Encoder {
         this.value(key, depth + 1);
         this.value(value, depth + 1);
       } catch (error) {
-        throw within(error, `.get(${typeof key === 'string' ? JSON.stringify(key) : String(key)})`);
+        throw within(error, `.get(${typeof key === 'string' ? JSON.stringify(key) : inspect(key)})`);
       }
     }
   }
@@ -251,15 +261,18 @@ function within(error: unknown, segment: string): unknown {
   return error;
 }
 
+const UNAWAITED = 'a promise cannot travel to Python: await it first';
+
+const isPromise = (value: object): boolean => typeof (value as { then?: unknown }).then === 'function';
+
 function describe(value: object): string {
   if (keywordsOf(value) !== undefined) return 'keyword arguments stand last, and only once';
-  if (typeof (value as { then?: unknown }).then === 'function')
-    return 'a promise cannot travel to Python: await it first';
+  if (isPromise(value)) return UNAWAITED;
   const name = Object.prototype.toString.call(value).slice(8, -1);
   const constructor: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
   const type = name === 'Object' && typeof constructor === 'string' && constructor !== '' ? constructor : name;
   return (
-    `a ${type} cannot travel to Python: send plain data (null, booleans, numbers, bigints, strings, Uint8Array, typed ` +
+    `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type} cannot travel to Python: send plain data (null, booleans, numbers, bigints, strings, Uint8Array, typed ` +
     'arrays, arrays, tuples, plain objects, Maps) or a handle'
   );
 }

@@ -63,7 +63,7 @@ export interface Kw<K extends object = Readonly<Record<string, unknown>>> {
  * @example `await np.sum(a, kw({ axis: 0 }))`
  * @public
  */
-export function kw<K extends object>(keywords: K): Kw<K> {
+export function kw<K extends object = Readonly<Record<string, unknown>>>(keywords: NoInfer<K>): Kw<K> {
   return { [KEYWORDS]: keywords };
 }
 
@@ -135,7 +135,8 @@ export interface NDArray<D extends DType = DType> {
  */
 export function ndarray<D extends DType = DType>(data: TypedArray, shape?: readonly number[], dtype?: D): NDArray<D> {
   const name = dtype ?? dtypeOf(data);
-  if (name === undefined || !isDType(name) || !(data instanceof DTYPES[name])) {
+  const held = name === 'bool' ? 'uint8' : name;
+  if (name === undefined || !isDType(name) || dtypeOf(data) !== held) {
     throw new TypeError(
       `ndarray: a ${Object.prototype.toString.call(data).slice(8, -1)} does not hold ${dtype ?? 'elements of a known dtype'}`,
     );

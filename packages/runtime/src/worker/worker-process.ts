@@ -5,9 +5,11 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { ResolvedOptions } from '../options.js';
 import { OWN_PYTHON } from '../own-python.js';
+import { threadLimits } from './thread-limits.js';
 
-const STDERR_TAIL_LINES = 40;
-const STDERR_TAIL_BYTES = 8_192;
+/** Python writes up to a hundred frames at a segfault, the innermost first. */
+const STDERR_TAIL_LINES = 120;
+const STDERR_TAIL_BYTES = 16_384;
 /** How long the last output of a dead process is waited for: a grandchild may hold the pipe open. */
 const LAST_OUTPUT_MS = 100;
 
@@ -39,15 +41,15 @@ export class WorkerProcess {
   #hasExited = false;
 
   constructor(options: ResolvedOptions, bootstrap: Bootstrap) {
-    const pythonPath = process.env['PYTHONPATH'];
+    const environment: NodeJS.ProcessEnv = { ...threadLimits(options.size), ...process.env, ...options.env };
+    const pythonPath = environment['PYTHONPATH'];
     this.#child = spawn(options.python, ['-m', 'hognose', 'worker'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       // A process group of its own: it is ended as a whole, and Ctrl-C in a terminal is the host's to answer.
       detached: process.platform !== 'win32',
       windowsHide: true,
       env: {
-        ...process.env,
-        ...options.env,
+        ...environment,
         PYTHONPATH: pythonPath === undefined || pythonPath === '' ? OWN_PYTHON : OWN_PYTHON + delimiter + pythonPath,
       },
     });

@@ -14,7 +14,7 @@ import {
 } from '../errors.js';
 import { Role, type Error as RaisedError, type WorkerMessage } from '../gen/messages.js';
 import { globalState } from '../global-state.js';
-import type { HandleCore, HandleOwner } from '../handles/core.js';
+import type { HandleOwner, Held } from '../handles/core.js';
 import { HandleRegistry } from '../handles/registry.js';
 import type { ResolvedOptions } from '../options.js';
 import { GrpcLane } from '../transport/grpc-lane.js';
@@ -128,9 +128,8 @@ export class Worker implements HandleOwner {
           }, timeoutMs).unref();
     this.#running = { call, id, timer };
     this.#sendPythonPath();
-    const { owner, label, timeoutMs: _, inline, ...fields } = request;
+    const { owner, objects, label, timeoutMs: _, inline, ...fields } = request;
     const isKnown = inline !== undefined && this.#knownBlocks.has(inline.hash);
-    if (inline !== undefined) this.#knownBlocks.add(inline.hash);
     this.#lane?.send({
       kind: 'call',
       ...fields,
@@ -144,9 +143,9 @@ export class Worker implements HandleOwner {
     return this.#events.executeOn(this, request);
   }
 
-  release(core: HandleCore): void {
-    this.#handles.forget(core);
-    this.#lane?.send({ kind: 'release', handles: [{ id: core.id, received: core.received }] });
+  release(held: Held): void {
+    this.#handles.forget(held);
+    this.#lane?.send({ kind: 'release', handles: [{ ...held }] });
   }
 
   /** Why a call on an object of this worker cannot run any more. */
@@ -221,9 +220,13 @@ export class Worker implements HandleOwner {
         this.#state = 'ready';
         this.#events.idle(this);
         return;
-      case 'result':
-        this.#finish(message.id)?.resolve(message.value);
+      case 'result': {
+        const call = this.#finish(message.id);
+        // Only now: a block that does not compile is not kept there.
+        if (call?.request.inline !== undefined) this.#knownBlocks.add(call.request.inline.hash);
+        call?.resolve(message.value);
         break;
+      }
       case 'raised':
         if (message.error === null) throw new DecodeError('the worker raised nothing');
         this.#finish(message.id)?.reject(toPythonError(message.error));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-CONTRACT_HASH: Final = "3c9fce9557d526f2"
+CONTRACT_HASH: Final = "b006ed8bbc08390a"
 
 CALL_TYPE_FUNCTION: Final = 1
 CALL_TYPE_CLASS: Final = 2

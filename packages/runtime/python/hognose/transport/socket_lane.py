@@ -98,8 +98,8 @@ class SocketLane:
         kind, *fields = message
         if kind == WORKER_MESSAGE_RESULT:  # its value alone may hold more than plain data
             return b"".join((b"\x93", msgpack.packb(kind), msgpack.packb(fields[0]), self._codec.encode(fields[1])))
-        packed: bytes = msgpack.packb(message, unicode_errors="surrogatepass")
-        return packed
+        # Plain data as well, but an exception's arguments may hold an integer of any size.
+        return self._codec.encode(message)
 
     def close(self) -> None:
         """See `Lane.close`."""

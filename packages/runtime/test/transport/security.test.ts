@@ -1,0 +1,272 @@
+import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createRuntime, type Runtime } from '../../src/index.js';
+import { Role } from '../../src/gen/messages.js';
+import { Listener, PROTOCOL_VERSION, type Dialled } from '../../src/transport/listener.js';
+import { MsgpackWriter } from '../../src/values/msgpack-writer.js';
+import { fixtureOptions, LANES, onLinux, PYTHON, temporaryDirectory, until } from '../support.js';
+
+const OWN_PYTHON = fileURLToPath(new URL('../../python/', import.meta.url));
+
+/** A frame that holds one message of plain fields. */
+function frameOf(...fields: readonly (number | string)[]): Buffer {
+  const out = new MsgpackWriter();
+  out.arrayHeader(1);
+  out.arrayHeader(fields.length);
+  for (const field of fields) typeof field === 'number' ? out.integer(field) : out.string(field); // eslint-disable-line @typescript-eslint/no-unused-expressions
+  const body = out.take();
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+const hello = (secret: string, workerId: number, role: number = Role.DATA, version = PROTOCOL_VERSION): Buffer =>
+  frameOf(1, version, role, workerId, secret, 1, '3.12.0');
+
+/** Connects, sends bytes and resolves when the other side has hung up, with what it sent. */
+function stranger(path: string, bytes: Uint8Array): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const received: Buffer[] = [];
+    socket.on('data', (chunk) => received.push(chunk));
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      resolve(Buffer.concat(received));
+    });
+    socket.write(bytes);
+  });
+}
+
+const STRANGERS: readonly (readonly [string, Uint8Array])[] = [
+  ['garbage', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+  ['a huge length', Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3)],
+  ['a frame that is no message', Buffer.concat([Uint8Array.of(2, 0, 0, 0), Uint8Array.of(0xc1, 0xc1)])],
+  ['an empty frame', Uint8Array.of(0, 0, 0, 0)],
+  ['a message other than hello', frameOf(2, 1)],
+  ['a wrong secret', hello('0'.repeat(64), 1)],
+  ['an empty secret', hello('', 1)],
+  ['a worker that nobody expects', hello('0'.repeat(64), 4_000_000)],
+];
+
+describe('the listener', () => {
+  let listener: Listener;
+  let secret: string;
+  const dialled: Dialled[] = [];
+  const refused: string[] = [];
+
+  beforeAll(async () => {
+    listener = await Listener.open();
+    ({ secret } = listener.expect(1, {
+      dialled: (connection) => dialled.push(connection),
+      refused: (reason) => refused.push(reason),
+    }));
+  });
+  afterAll(() => {
+    listener.close();
+    expect(existsSync(listener.directory)).toBe(false);
+  });
+
+  test('stands in a directory that only this user may enter, with a short path', () => {
+    expect(statSync(listener.directory).mode & 0o777).toBe(0o700);
+    expect(Buffer.byteLength(listener.address)).toBeLessThanOrEqual(103);
+  });
+
+  test.each(STRANGERS)('drops %s without an answer', async (_, bytes) => {
+    expect(await stranger(listener.address, bytes)).toHaveLength(0);
+    expect([dialled, refused]).toEqual([[], []]);
+  });
+
+  test('tells a worker of another protocol version apart', async () => {
+    expect(await stranger(listener.address, hello(secret, 1, Role.DATA, 99))).toHaveLength(0);
+    expect(refused).toEqual(['it speaks version 99 of the protocol, and this runtime version 1']);
+    expect(dialled).toEqual([]);
+  });
+
+  test('accepts the secret, in any chunks, and hands on what was read behind the hello', async () => {
+    const socket = connect(listener.address);
+    const bytes = Buffer.concat([hello(secret, 1), Uint8Array.of(7, 8)]);
+    for (const byte of bytes.subarray(0, -3)) socket.write(Uint8Array.of(byte));
+    socket.write(bytes.subarray(-3));
+    await until('the connection is accepted', () => dialled.length === 1);
+    expect(dialled[0]?.hello).toMatchObject({ workerId: 1, role: Role.DATA, pythonVersion: '3.12.0' });
+    const rest = [...(dialled[0]?.received ?? [])];
+    expect([rest.length === 0 || rest.length === 2, rest.every((byte) => byte === 7 || byte === 8)]).toEqual([
+      true,
+      true,
+    ]);
+    socket.destroy();
+    dialled[0]?.socket.destroy();
+  });
+
+  test('closing hangs up on strangers who say nothing', async () => {
+    const other = await Listener.open();
+    const silent = stranger(other.address, new Uint8Array(0));
+    const slow = stranger(other.address, Uint8Array.of(1));
+    await new Promise((resolve) => {
+      // The listener has seen the others when it has seen this one.
+      connect(other.address).on('error', () => undefined).once('connect', resolve); // prettier-ignore
+    });
+    other.close();
+    expect(await Promise.all([silent, slow])).toEqual([Buffer.alloc(0), Buffer.alloc(0)]);
+  });
+});
+
+describe.each(LANES)('a runtime over %s', (transport) => {
+  let runtime: Runtime;
+  let own: string;
+
+  beforeAll(async () => {
+    runtime = await createRuntime(fixtureOptions({ transport }));
+    own = dirname(await runtime.call('probe.host_address'));
+  });
+  afterAll(async () => {
+    await runtime.close();
+    expect(existsSync(own)).toBe(false);
+  });
+
+  test('S56 strangers disturb no call', async () => {
+    expect(statSync(own).mode & 0o777).toBe(0o700);
+    const calls = Array.from({ length: 50 }, (_, index) => runtime.call('probe.identity', [index]));
+    const dropped = STRANGERS.map(([, bytes]) => stranger(join(own, 's'), bytes));
+    expect(await Promise.all(calls)).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    await Promise.all(dropped);
+    expect(await runtime.call('math.sqrt', [16])).toBe(4);
+  });
+
+  onLinux('no secret stands where other processes can read it', async () => {
+    const [worker] = runtime.stats().workers;
+    for (const file of ['cmdline', 'environ']) {
+      expect(readFileSync(`/proc/${worker?.pid ?? 0}/${file}`, 'latin1')).not.toMatch(/[0-9a-f]{64}/);
+    }
+    const [argv, environment] = await runtime.call<[string[], Record<string, string>]>('probe.environment');
+    expect(JSON.stringify([argv, environment])).not.toMatch(/"[0-9a-f]{64}"/);
+  });
+});
+
+describe('the gRPC server of a worker', () => {
+  let runtime: Runtime;
+  let client: Client;
+
+  beforeAll(async () => {
+    runtime = await createRuntime(fixtureOptions({ transport: 'grpc' }));
+    const own = dirname(await runtime.call('probe.host_address'));
+    const socket = readdirSync(own).find((name) => name.startsWith('g')) ?? '';
+    client = new Client(`unix:${join(own, socket)}`, credentials.createInsecure(), {
+      'grpc.default_authority': 'localhost',
+    });
+  });
+  afterAll(async () => {
+    client.close();
+    await runtime.close();
+  });
+
+  const asIs = (bytes: Buffer): Buffer => bytes;
+  const check = (request: Buffer): Promise<Buffer | ServiceError> =>
+    new Promise((resolve) => {
+      client.makeUnaryRequest('/grpc.health.v1.Health/Check', asIs, asIs, request, (error, answer) => {
+        resolve(error ?? answer ?? Buffer.alloc(0));
+      });
+    });
+  const attach = (metadata: Metadata): Promise<ServiceError> =>
+    new Promise((resolve) => {
+      const stream = client.makeBidiStreamRequest('/hognose.v1.Worker/Attach', asIs, asIs, metadata);
+      stream.on('data', () => undefined);
+      stream.on('error', resolve);
+    });
+
+  test('answers the standard health check of any client', async () => {
+    expect([...((await check(Buffer.alloc(0))) as Buffer)]).toEqual([8, 1]);
+    const name = Buffer.from('hognose.v1.Worker');
+    expect([...((await check(Buffer.concat([Uint8Array.of(10, name.length), name]))) as Buffer)]).toEqual([8, 1]);
+    expect(((await check(Buffer.from([10, 1, 120]))) as ServiceError).code).toBe(status.NOT_FOUND);
+  });
+
+  test.each(['', 'wrong', '0'.repeat(64)])('refuses a host with the secret %j', async (secret) => {
+    const metadata = new Metadata();
+    if (secret !== '') metadata.set('hognose-secret', secret);
+    const error = await attach(metadata);
+    expect(error.code).toBe(status.UNAUTHENTICATED);
+    expect(error.details).toContain('does not hold the secret');
+    expect(await runtime.call('math.sqrt', [16])).toBe(4);
+  });
+});
+
+describe('a worker whose host talks nonsense', () => {
+  const directory = temporaryDirectory();
+  let count = 0;
+
+  /** Starts a worker under a host that sends bytes once the data connection is up; resolves to its end. */
+  async function workerUnder(bytes: Uint8Array, hangUp: boolean): Promise<{ code: number | null; stderr: string }> {
+    const address = join(directory, `s${++count}`);
+    const sockets: Socket[] = [];
+    const server = await new Promise<Server>((resolve) => {
+      const listening = createServer((socket) => {
+        sockets.push(socket);
+        socket.on('error', () => undefined);
+        // The lifeline dials first and waits for its byte.
+        if (sockets.length === 1) socket.write(Uint8Array.of(1));
+        else if (hangUp) socket.end(bytes);
+        else socket.write(bytes);
+      });
+      listening.listen(address, () => {
+        resolve(listening);
+      });
+    });
+    const worker = spawn(PYTHON, ['-m', 'hognose', 'worker'], {
+      env: { ...process.env, PYTHONPATH: OWN_PYTHON },
+      detached: true,
+    });
+    let stderr = '';
+    worker.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    worker.stdin.end(
+      `${JSON.stringify({ worker_id: 1, address, secret: 's', grpc_address: null, preload: [], python_path: [], restore_environment: {} })}\n`,
+    );
+    const code = await new Promise<number | null>((resolve) => worker.once('close', resolve));
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    return { code, stderr };
+  }
+
+  const length = (size: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(size);
+    return bytes;
+  };
+
+  test.each<[string, Uint8Array, boolean, number, RegExp]>([
+    ['hangs up', new Uint8Array(0), true, 0, /^$/],
+    ['hangs up within a length', Uint8Array.of(1, 0), true, 1, /closed the connection within a frame/],
+    [
+      'hangs up within a frame',
+      Buffer.concat([length(100), Uint8Array.of(1)]),
+      true,
+      1,
+      /closed the connection within a frame/,
+    ],
+    ['sends no msgpack', Buffer.concat([length(2), Uint8Array.of(0xc1, 0xc1)]), false, 1, /FormatError|ValueError/],
+    [
+      'sends a frame that is no array',
+      Buffer.concat([length(1), Uint8Array.of(5)]),
+      false,
+      1,
+      /not an array of messages/,
+    ],
+    [
+      'sends an unknown message',
+      Buffer.concat([length(3), Uint8Array.of(0x91, 0x91, 0x63)]),
+      false,
+      1,
+      /unknown kind 99/,
+    ],
+    ['sends a message that is none', Buffer.concat([length(2), Uint8Array.of(0x91, 0x05)]), false, 1, /Error/],
+    ['says goodbye', frameOf(4, 'bye'), false, 0, /^$/],
+  ])('ends by itself when it %s', async (_, bytes, hangUp, code, stderr) => {
+    const end = await workerUnder(bytes, hangUp);
+    expect(end.code).toBe(code);
+    expect(end.stderr).toMatch(stderr);
+  });
+});
