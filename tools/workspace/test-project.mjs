@@ -13,7 +13,13 @@ if (existsSync(join(project, 'jest.config.mjs'))) {
   const nodeOptions = [process.env.NODE_OPTIONS, '--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const status = await run('jest', ['--json', `--outputFile=${join(results, 'jest.json')}`, ...process.argv.slice(2)], {
     cwd: project,
-    env: { ...toolEnv(), NODE_OPTIONS: nodeOptions.filter(Boolean).join(' '), HOGNOSE_PYTHON: venvPython },
+    env: {
+      ...toolEnv(),
+      NODE_OPTIONS: nodeOptions.filter(Boolean).join(' '),
+      HOGNOSE_PYTHON: venvPython,
+      // Nx asks for colours from everything below it, and tests compare what programs print.
+      FORCE_COLOR: '0',
+    },
   });
   failed ||= status !== 0;
 }

@@ -20,6 +20,9 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
 }
 
+/** What is printed is read: colours would stand in the way, also where the user asks for them everywhere. */
+const PLAIN_OUTPUT = { NO_COLOR: '1', FORCE_COLOR: undefined, CLICOLOR_FORCE: undefined };
+
 /**
  * Runs a program to its end; its failure is an outcome and no exception.
  *
@@ -34,6 +37,7 @@ export async function runProgram(file: string, args: readonly string[], options:
   };
   const result = await execa(file, args, {
     reject: false,
+    env: PLAIN_OUTPUT,
     stdout: listen,
     stderr: listen,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
