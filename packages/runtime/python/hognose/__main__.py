@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("worker", help="serve a host: its address and secret come as one JSON line on stdin")
     parser.parse_args(arguments)
 
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this file runs on the very Python that it refuses
         print(
             f"hognose: Python 3.10 or newer is needed, and {sys.executable} is {sys.version.split()[0]}",
             file=sys.stderr,
@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         # Node reads this line.
         print(
-            f"hognose: the package {error.name} is missing: run `{sys.executable} -m pip install {error.name}`, or `npx hognose init` for an environment that has it",
+            f"hognose: the package {error.name} is missing: run `{sys.executable} -m pip install {error.name}`, "
+            "or `npx hognose init` for an environment that has it",
             file=sys.stderr,
         )
         return 78

@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Final
 
-__all__ = ["hold"]
+__all__ = ["end_group", "hold"]
 
 _F_SETSIG: Final = 10  # Linux; the fcntl module has no name for it
 
@@ -39,10 +39,15 @@ def hold(connection: socket.socket) -> None:
         except BlockingIOError:
             closed = False
         if closed:
-            os.killpg(os.getpgrp(), signal.SIGKILL)
+            end_group()
         _held.append(connection)
     else:
         threading.Thread(target=_watch, args=(connection,), name="hognose-lifeline", daemon=True).start()
+
+
+def end_group() -> None:
+    """Ends this process and everything that it has started, at once: the host is gone."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 _held: list[socket.socket] = []
@@ -54,4 +59,4 @@ def _watch(connection: socket.socket) -> None:
             pass
     except OSError:
         pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    end_group()

@@ -71,7 +71,9 @@ def run(stdin: BinaryIO) -> int:
     for name in bootstrap.preload:
         importlib.import_module(name)
     lane.send([[WORKER_MESSAGE_READY, PAYLOAD_VERSION]])
-    worker.serve(lane)
+    if not worker.serve(lane):
+        # The lane may end before the lifeline does: what this process has started must not outlive it either.
+        lifeline.end_group()
     lane.close()
     return 0
 
@@ -133,8 +135,8 @@ class Worker:
             raise ProtocolError("the host refused the lifeline")
         lifeline.hold(connection)
 
-    def serve(self, lane: Lane) -> None:
-        """Answers until the host says goodbye or closes the lane."""
+    def serve(self, lane: Lane) -> bool:
+        """Answers until the host says goodbye or closes the lane; returns whether it has said goodbye."""
         while (messages := lane.receive()) is not None:
             broken, self.codec.found_undecodable = self.codec.found_undecodable, False
             for message in messages:
@@ -148,9 +150,10 @@ class Worker:
                     sys.path[:0] = [entry for entry in message[1] if entry not in sys.path]
                     importlib.invalidate_caches()
                 elif kind == HOST_MESSAGE_GOODBYE:
-                    return
+                    return True
                 else:
                     raise ProtocolError(f"the host sent a message of the unknown kind {kind}")
+        return False
 
     def _answer(self, lane: Lane, call: list[Any], may_be_broken: bool) -> None:
         call_id = call[1]

@@ -8,13 +8,14 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hognose.codec import DTYPES, EXT_HANDLE, EXT_REFERENCE, EXT_TUPLE, MAX_TUPLE_DEPTH, Codec, HandleOnly, PlainOnly
 from hognose.codec import Undecodable as UndecodableValue
 from hognose.dispatch import resolve
 from hognose.errors import EncodeError
 from hognose.handles import HandleTable
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hognose import PAYLOAD_VERSION
 from hognose.codec import Undecodable
 from hognose.dispatch import Dispatcher, resolve

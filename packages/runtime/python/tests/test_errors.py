@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from hognose import dispatch
 from hognose.errors import to_wire
 

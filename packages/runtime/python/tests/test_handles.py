@@ -4,6 +4,7 @@ import gc
 import weakref
 
 import pytest
+
 from hognose.errors import DecodeError
 from hognose.handles import HandleTable, qualified_name
 

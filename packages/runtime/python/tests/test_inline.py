@@ -5,9 +5,10 @@ import inspect
 from typing import Any
 
 import pytest
-from hognose.inline import compile_block
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hognose.inline import compile_block
 
 
 def run(*parts: str, values: tuple[object, ...] = (), line: int = 1) -> Any:

@@ -153,7 +153,13 @@ function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false
       case '$call':
         return (...args: readonly unknown[]) => operate('call', ...splitKeywords(args));
       case '$set':
-        return (key: string, value: unknown) => assign(goOn(undefined), key, value);
+        return async (key: string, value: unknown) => {
+          try {
+            await assign(goOn(undefined), key, value);
+          } catch (error) {
+            throw atCaller(error);
+          }
+        };
       case '$name':
         return node.root.kind === 'path' && isObject ? node.root.path : undefined;
       default:

@@ -1,6 +1,6 @@
 /** Messages on the socket lane: arrays of fields in the contract's order, driven by the tables derived from it. */
 import { inspect } from 'node:util';
-import { DecodeError } from '../errors.js';
+import { DecodeError, EncodeError } from '../errors.js';
 import {
   HOST_MESSAGE_KINDS,
   LAYOUT,
@@ -45,7 +45,10 @@ export function encodeFrame(messages: readonly HostMessage[]): Uint8Array {
     out.integer(HOST_MESSAGE_KINDS[message.kind]);
     writeFields(out, layout, message as unknown as Fields);
   }
-  out.patchUint32LE(0, out.length - LENGTH_BYTES);
+  const length = out.length - LENGTH_BYTES;
+  if (length > MAX_FRAME_BYTES)
+    throw new EncodeError('args', `a call of ${length} bytes is larger than one frame carries`);
+  out.patchUint32LE(0, length);
   return out.take();
 }
 

@@ -62,7 +62,12 @@ export class SocketLane implements Lane {
     if (this.#queued.length === 0 || this.#isClosed) return;
     const messages = this.#queued;
     this.#queued = [];
-    this.#socket.write(encodeFrame(messages));
+    try {
+      this.#socket.write(encodeFrame(messages));
+    } catch (error) {
+      // Too large, or out of memory: the worker's end tells the call, where an exception here would end this process.
+      this.#end(error instanceof Error ? error : new DecodeError(String(error)));
+    }
   }
 
   #read(chunk: Uint8Array): void {

@@ -45,14 +45,14 @@ class SocketLane:
         """See `Lane.receive`.
 
         Raises:
-            ProtocolError: When the connection ends within a frame, or a frame is no array of messages.
+            ProtocolError: When a frame is no array of messages.
         """
         if not self._fill(_LENGTH.size):
             return None
         (length,) = _LENGTH.unpack_from(self._buffer)
         end = _LENGTH.size + length
         if not self._fill(end):
-            raise ProtocolError("the host closed the connection within a frame")
+            return None
         with memoryview(self._buffer) as view:
             messages = self._codec.decode(view[_LENGTH.size : end])
             rest = self._filled - end
@@ -64,7 +64,7 @@ class SocketLane:
         return messages
 
     def _fill(self, wanted: int) -> bool:
-        """Reads until the buffer holds `wanted` bytes; False when the host closed before the first."""
+        """Reads until the buffer holds `wanted` bytes; False when the host is gone, be it within a frame."""
         if wanted > len(self._buffer):
             self._buffer.extend(bytes(wanted - len(self._buffer)))
         elif self._filled == 0 and len(self._buffer) > 1 << 20:
@@ -73,9 +73,7 @@ class SocketLane:
             with memoryview(self._buffer) as view:
                 count = self._connection.recv_into(view[self._filled :])
             if count == 0:
-                if self._filled == 0:
-                    return False
-                raise ProtocolError("the host closed the connection within a frame")
+                return False
             self._filled += count
         return True
 
