@@ -273,6 +273,7 @@ describe.each(LANES)('values over %s', (transport) => {
       ['an ArrayBuffer', new ArrayBuffer(2), 'args[0]', 'an ArrayBuffer cannot travel'],
       ['an error', new Error('x'), 'args[0]', 'an Error cannot travel'],
       ['keywords that do not stand last', [kw({ a: 1 })], 'args[0][0]', 'keyword arguments stand last'],
+      ['a key that equals another', new Map<unknown, number>([[1, 1], [true, 2]]), 'args[0].get(true)', 'an earlier key equals it'], // prettier-ignore
       ['an object as a key', new Map([[{ a: 1 }, 1]]), 'args[0].get({ a: 1 })', 'must be hashable'],
       ['a bare object as a key', new Map([[Object.create(null), 1]]), /^args\[0\]\.get\(/, 'must be hashable'],
       ['an array as a key', new Map([[[1], 1]]), 'args[0].get([ 1 ])', 'must be hashable'],

@@ -228,8 +228,13 @@ class Encoder {
 
   #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
     this.out.mapHeader(map.size);
+    const numbers = new Set<number | bigint>();
     for (const [key, value] of map) {
       try {
+        const number = asNumber(key);
+        if (number !== undefined && numbers.size === numbers.add(number).size) {
+          throw new Problem('an earlier key equals it in Python, where 1 and True are one key');
+        }
         if (typeof key === 'object' && key !== null && handleCoreOf(key) === undefined && !isTuple(key)) {
           throw new Problem('a key of a dict must be hashable in Python: use a string, a number or a tuple');
         }
@@ -243,6 +248,13 @@ class Encoder {
 }
 
 const idle: Encoder[] = [];
+
+/** What a key is compared by in Python: True equals 1, whatever the type of either. */
+function asNumber(key: unknown): number | bigint | undefined {
+  if (typeof key === 'boolean') return Number(key);
+  if (typeof key === 'bigint') return Number.isSafeInteger(Number(key)) ? Number(key) : key;
+  return typeof key === 'number' ? key : undefined;
+}
 
 const isClamped = (view: ArrayBufferView): boolean =>
   Object.prototype.toString.call(view) === '[object Uint8ClampedArray]';
