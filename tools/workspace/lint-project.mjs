@@ -6,7 +6,8 @@ import { root, run, venvPython } from './lib.mjs';
 const project = process.cwd();
 let failed = false;
 const check = async (command, args, options) => {
-  failed ||= (await run(command, args, { cwd: project, ...options })) !== 0;
+  const status = await run(command, args, { cwd: project, ...options });
+  failed ||= status !== 0;
 };
 await check('eslint', ['--max-warnings=0', '.']);
 await check('prettier', ['--check', '--ignore-path', join(root, '.prettierignore'), '--log-level=warn', '.']);

@@ -12,6 +12,7 @@ export const library = (overrides = {}) => ({
   shims: true,
   clean: true,
   sourcemap: true,
+  silent: true,
   splitting: false,
   dts: { compilerOptions: { composite: false, customConditions: [] } },
   ...overrides,

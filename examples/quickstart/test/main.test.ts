@@ -8,7 +8,8 @@ const project = fileURLToPath(new URL('../', import.meta.url));
 it('fits, predicts on several workers, survives a segmentation fault and asks SymPy', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [hognose, 'run', 'src/main.ts'], {
     cwd: project,
-    env: { ...process.env, NODE_OPTIONS: '' },
+    // The workspace's environment has what the example needs.
+    env: { ...process.env, NODE_OPTIONS: '', HOGNOSE_RUN_PYTHON: process.env['HOGNOSE_PYTHON'] },
   });
   expect(stdout).toContain('1797 x 64 pixels arrived from Python as a Float64Array');
   expect(stdout).toContain('fitted a LogisticRegression on 1297 images');

@@ -39,9 +39,9 @@ _TRANSFORMATIONS: Final = (
     function_exponentiation,
 )
 #: What may stand in a formula. No quotes, brackets or colons: nothing that could make a string, index or lambda.
-_ALLOWED: Final = re.compile(r"[\w\s.,+\-*/^!()]*")
+_ALLOWED: Final = re.compile(r"(?:[^\W\d]|[0-9\s.,+\-*/^!()])*")
 #: A dot that is no decimal point would read an attribute; two underscores begin the names that Python keeps for itself.
-_FORBIDDEN: Final = re.compile(r"__|\.\s*[^\W\d]|[^\W\d]\w*\s*\.|\)\s*\.")
+_FORBIDDEN: Final = re.compile(r"__|\.\s*[^\W\d]|[^\W\d]\s*\.|\)\s*\.|\d*\.\d*\.")
 _CONSTANTS: Final = ("pi", "E", "I", "oo", "zoo", "nan", "GoldenRatio", "EulerGamma", "Catalan")
 _FUNCTIONS: Final = ("sqrt", "cbrt", "root", "Abs", "ln")
 #: What the parser's own transformations write into the source.
@@ -101,13 +101,13 @@ def evaluate(expression: sympy.Expr, values: Mapping[str, float] | None = None) 
         values: A number for each name in it.
 
     Raises:
-        ValueError: When a name has no value, or the result is no real number.
+        ValueError: When a name has no value or one that is no number, or when the result is no real number.
     """
-    given = dict(values or {})
+    given = {name: _number(name, value) for name, value in (values or {}).items()}
     missing = [name for name in free_symbols(expression) if name not in given]
     if missing:
         raise ValueError(f"no value is given for {', '.join(missing)}")
-    result = expression.subs({sympy.Symbol(name): value for name, value in given.items()}).evalf()
+    result = expression.subs({symbol: given[str(symbol)] for symbol in expression.free_symbols}).evalf()
     if not result.is_number or result.is_extended_real is False:
         raise ValueError(f"{expression} is {result}, which is no real number")
     return float(result)
@@ -124,6 +124,14 @@ def to_latex(expression: sympy.Expr) -> str:
     return text
 
 
+def _number(name: str, value: object) -> sympy.Expr:
+    """A value as a number of SymPy. Anything else SymPy would read as source, and run it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"the value of {name} is a {type(value).__name__} and no number")
+    number: sympy.Expr = sympy.Integer(value) if isinstance(value, int) else sympy.Float(value)
+    return number
+
+
 def _parse(text: str, what: str) -> sympy.Expr:
     if not text.strip():
         raise ValueError(f"{what} is empty")
@@ -133,6 +141,10 @@ def _parse(text: str, what: str) -> sympy.Expr:
     allowed = end.end() if end else 0
     if allowed < len(text):
         raise ValueError(f"{what} has {text[allowed]!r} at position {allowed + 1}, which no formula has: {text!r}")
+    # Superscripts and number signs of other scripts would become a part of a name unnoticed.
+    sign = next((at for at, character in enumerate(text) if character.isnumeric() and not character.isascii()), None)
+    if sign is not None:
+        raise ValueError(f"{what} has {text[sign]!r} at position {sign + 1}, which no formula has: {text!r}")
     forbidden = _FORBIDDEN.search(text)
     if forbidden:
         raise ValueError(

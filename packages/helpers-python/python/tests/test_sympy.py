@@ -39,6 +39,10 @@ def test_reads_what_people_write(text: str, expected: sympy.Expr) -> None:
         "x; y",
         "`x`",
         "x = 1",
+        "x²",
+        "½",
+        "1.1.1",
+        "x1.real",
     ],
 )
 def test_refuses_what_is_no_formula_and_names_the_place(text: str) -> None:
@@ -74,6 +78,9 @@ def test_evaluates_with_a_value_for_each_name() -> None:
     assert evaluate(parse_implicit("2x + y"), {"x": 1.5, "y": 1}) == 4.0
     with pytest.raises(ValueError, match="no value is given for y"):
         evaluate(parse_implicit("2x + y"), {"x": 1.5})
+    for value in ("__import__('os').abort()", True, None, sympy.Symbol("y")):
+        with pytest.raises(ValueError, match=r"the value of x is a .* and no number"):
+            evaluate(parse_implicit("2x"), {"x": value})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="no real number"):
         evaluate(parse_implicit("sqrt(0 - 1)"))
 
