@@ -2,7 +2,6 @@
  * Derives from worker.proto what both sides need: typed messages and the socket lane's tables for TypeScript and
  * Python, and the gRPC lane's descriptors. A pure function of the file's text.
  */
-import { createHash } from 'node:crypto';
 import protobuf from 'protobufjs';
 import 'protobufjs/ext/descriptor.js';
 
@@ -50,18 +49,12 @@ const BANNER =
   'Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.';
 
 /** TypeScript: interfaces, constants and tables. */
-function emitTypeScript({ namespace, types, enums }, hash) {
+function emitTypeScript({ namespace, types, enums }) {
   const sent = reach(namespace.lookupType('HostMessage'));
   const received = reach(namespace.lookupType('WorkerMessage'));
   const isFrame = (type) => type.name === 'HostFrame' || type.name === 'WorkerFrame';
   const isUnion = (type) => type.name === 'HostMessage' || type.name === 'WorkerMessage';
-  const lines = [
-    `// ${BANNER}`,
-    '',
-    `/** sha256 of the contract that these tables stand for. */`,
-    `export const CONTRACT_HASH = '${hash}';`,
-    '',
-  ];
+  const lines = [`// ${BANNER}`, ''];
   lines.push('/** A value in msgpack, as it stands in a frame. */', 'export type EncodedValue = Uint8Array;', '');
   for (const item of enums) {
     lines.push(`${docComment(item.comment, '')}export const ${item.name} = {`);
@@ -113,9 +106,8 @@ function emitTypeScript({ namespace, types, enums }, hash) {
 }
 
 /** Python: constants, positions of fields and tables. */
-function emitPython({ types, enums }, hash) {
+function emitPython({ types, enums }) {
   const lines = [`"""${BANNER}"""`, '', 'from __future__ import annotations', '', 'from typing import Final', ''];
-  lines.push(`CONTRACT_HASH: Final = "${hash}"`, '');
   for (const item of enums) {
     for (const [name, id] of Object.entries(item.values)) {
       if (id !== 0 || !name.endsWith('UNSPECIFIED')) lines.push(`${constant(item.name)}_${name}: Final = ${id}`);
@@ -175,13 +167,12 @@ function emitDescriptors({ root }) {
  */
 export function derive(text) {
   const schema = parse(text);
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const descriptors = emitDescriptors(schema);
   return {
-    'src/gen/messages.ts': emitTypeScript(schema, hash),
+    'src/gen/messages.ts': emitTypeScript(schema),
     'src/gen/descriptor.ts': descriptors.typescript,
     'python/hognose/gen/__init__.py': `"""${BANNER}"""\n`,
-    'python/hognose/gen/messages.py': emitPython(schema, hash),
+    'python/hognose/gen/messages.py': emitPython(schema),
     'python/hognose/gen/descriptor.py': descriptors.python,
   };
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -33,11 +33,11 @@ it('names only scripts and files that exist', async () => {
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
-  for (const file of ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md']) {
+  for (const file of ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'docs/README.md']) {
     const text = await readFile(join(root, file), 'utf8');
     for (const [, script = ''] of text.matchAll(/npm run ([\w-]+)/g)) expect(manifest.scripts).toHaveProperty([script]);
     for (const [, path = ''] of text.matchAll(/\]\((?!http)([^)#]+)(?:#[^)]*)?\)/g)) {
-      expect([path, existsSync(join(root, path))]).toEqual([path, true]);
+      expect([path, existsSync(join(root, dirname(file), path))]).toEqual([path, true]);
     }
   }
 });

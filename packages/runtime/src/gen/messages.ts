@@ -1,8 +1,5 @@
 // Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.
 
-/** sha256 of the contract that these tables stand for. */
-export const CONTRACT_HASH = 'b006ed8bbc08390a';
-
 /** A value in msgpack, as it stands in a frame. */
 export type EncodedValue = Uint8Array;
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-CONTRACT_HASH: Final = "b006ed8bbc08390a"
-
 CALL_TYPE_FUNCTION: Final = 1
 CALL_TYPE_CLASS: Final = 2
 CALL_TYPE_METHOD: Final = 3
