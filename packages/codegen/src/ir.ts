@@ -51,7 +51,6 @@ export interface Callable {
   readonly name: string;
   readonly signature: Signature | null;
   readonly doc: string | null;
-  readonly async: boolean;
 }
 
 /** A function, or another object that can be called. @internal */
@@ -71,7 +70,6 @@ export interface Property {
   readonly name: string;
   readonly slot: Slot;
   readonly doc: string | null;
-  readonly writable: boolean;
 }
 
 /** A class with its own and inherited public members. @internal */
@@ -79,8 +77,6 @@ export interface ClassMember {
   readonly kind: 'class';
   readonly name: string;
   readonly qualifiedName: string;
-  /** Qualified names of the MRO after the class itself, without `object`. */
-  readonly bases: readonly string[];
   readonly doc: string | null;
   readonly signature: Signature | null;
   readonly methods: readonly Method[];

@@ -30,8 +30,13 @@ export async function staleFiles(folder: string, current: ReadonlyMap<string, st
   return stale;
 }
 
-/** What the file system refused, with the path and a remedy. @internal */
-export function unusable(path: string, cause: unknown): CodegenError {
+/**
+ * What the file system refused, with the path and a remedy.
+ *
+ * @param state - What has become of the folder.
+ * @internal
+ */
+export function unusable(path: string, cause: unknown, state = 'Nothing was changed.'): CodegenError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const remedies: Readonly<Record<string, string>> = {
     ENOTDIR: 'a file stands where a folder is needed: move it away, or choose another folder',
@@ -41,9 +46,7 @@ export function unusable(path: string, cause: unknown): CodegenError {
     EROFS: 'the file system is read-only: choose another folder',
   };
   const remedy = remedies[code] ?? 'give this user the right to write there, or choose another folder';
-  return new CodegenError(`Generated files cannot be written to ${path} (${code}): ${remedy}. Nothing was changed.`, {
-    cause,
-  });
+  return new CodegenError(`Generated files cannot be written to ${path} (${code}): ${remedy}. ${state}`, { cause });
 }
 
 async function filesBelow(folder: string, prefix: string): Promise<string[]> {

@@ -56,9 +56,10 @@ const SHOWN_NAMES = 5;
 function describe({ callables, withSignature, slots }: Coverage): string {
   const all = slots.runtime + slots.none;
   const percent = all === 0 ? 100 : Math.floor((100 * slots.runtime) / all);
+  const meaning = slots.none === 0 ? '' : ' (the others accept anything and give `unknown`)';
   const without = callables - withSignature;
   const signatures = without === 0 ? '' : ` (${without} without a signature)`;
-  return `${callables} ${callables === 1 ? 'callable' : 'callables'}${signatures}, ${percent} % of ${all} types known`;
+  return `${callables} ${callables === 1 ? 'callable' : 'callables'}${signatures}, ${percent} % of ${all} types known${meaning}`;
 }
 
 function shortened(names: readonly string[]): string {

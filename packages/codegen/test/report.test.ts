@@ -25,10 +25,10 @@ it('prints one line for each module, what was left out, and the sum', () => {
   expect(formatReport(report)).toBe(
     [
       'a: 1 callable, 100 % of 1 types known',
-      'b: 2 callables (1 without a signature), 66 % of 3 types known',
+      'b: 2 callables (1 without a signature), 66 % of 3 types known (the others accept anything and give `unknown`)',
       '  left out (RuntimeError: no): w',
       '  left out (submodule): p, q, r, s, t and 2 more',
-      'in all: 3 callables (1 without a signature), 75 % of 4 types known',
+      'in all: 3 callables (1 without a signature), 75 % of 4 types known (the others accept anything and give `unknown`)',
     ].join('\n'),
   );
 });

@@ -1,4 +1,5 @@
 import { generate } from '../src/index.js';
+import { errorsOf } from './support/compiler.js';
 import { Project, fixtures, python, specimenModules } from './support/project.js';
 import { outputOf } from './support/run.js';
 
@@ -9,11 +10,13 @@ it('S70 S71 wrappers send what their declarations say, through the runtime to Py
   await project.write(
     'main.mjs',
     `
-      import { kw } from '@hognose/runtime';
+      import { float, kw, tuple } from '@hognose/runtime';
       import * as p from '#py/specimen/parameters';
       import * as s from '#py/specimen/shapes';
+      import * as annotated from '#py/specimen/annotated';
       import { VERSION } from '#py/specimen';
       const n = await import('#py/specimen/names');
+      const numbers = await annotated.set_of([3, 1, 3]);
       const circle = await s.Circle(2);
       const point = s.Point(1, { y: 2 });
       console.log(JSON.stringify([
@@ -36,6 +39,12 @@ it('S70 S71 wrappers send what their declarations say, through the runtime to Py
         await n.catch('caught'),
         await n.then_(),
         await n.default(),
+        await n.Promise().$get('constructor').$call(),
+        await annotated.containers([1], ['a'], [float(1)], { a: 1 }, new Map([[1, 'a']]), numbers, numbers, tuple(1, 'a'),
+          tuple(1), [], {}, tuple(), [[null]]),
+        await annotated.others(annotated.Node, p.optional, 1, 2, null, {}, 1, null, {}, annotated.Node, [1]),
+        numbers.$type,
+        await numbers.$len(),
         await VERSION,
         await circle.area(),
         await circle.name,
@@ -65,6 +74,11 @@ it('S70 S71 wrappers send what their declarations say, through the runtime to Py
     'caught',
     null,
     null,
+    null,
+    null,
+    null,
+    'builtins.set',
+    2,
     '1.0',
     12,
     'circle',
@@ -72,4 +86,32 @@ it('S70 S71 wrappers send what their declarations say, through the runtime to Py
     3,
     2,
   ]);
+});
+
+it('what compiles as PyArg or as a callable and does not travel is an EncodeError, and a set becomes a list in Python', async () => {
+  await using project = await Project.create();
+  const modules = ['builtins', 'specimen.annotated', 'specimen.parameters'];
+  await project.writeGenerated(await generate({ python, pythonPath: [fixtures], modules }));
+  await project.write('hognose.runtime.json', JSON.stringify({ version: 1, python, pythonPath: [fixtures], size: 1 }));
+  const main = `
+    import { EncodeError } from '@hognose/runtime';
+    import { sorted } from '#py/builtins';
+    import { others, set_of } from '#py/specimen/annotated';
+    import { untyped } from '#py/specimen/parameters';
+    class Own {}
+    const outcomes: unknown[] = [await sorted<number[]>(set_of([3, 1, 3]))];
+    const given: object[] = [new Date(), new Set([1]), () => 1, new Own()];
+    const refused = [
+      ...given.map((value) => untyped(value)),
+      others(async () => 1, sorted, 1, 2, null, {}, 1, null, {}, null, [1]),
+    ];
+    for (const each of refused) outcomes.push(await each.then(() => 'sent', (error) => error instanceof EncodeError));
+    console.log(JSON.stringify(outcomes));
+    export {};
+  `;
+  await project.write('main.ts', main);
+  expect(errorsOf(project, ['main.ts'])).toEqual([]);
+  // Node runs it without the one annotation of each kind.
+  await project.write('main.mjs', main.replace('<number[]>', '').replace(/: (?:unknown|object)\[\]/g, ''));
+  expect(JSON.parse(await outputOf(project, 'main.mjs'))).toEqual([[1, 3], true, true, true, true, true]);
 });

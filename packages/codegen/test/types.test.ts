@@ -112,7 +112,7 @@ describe('the declarations of generated wrappers', () => {
 
   it('give results their types, and let the caller name what is not known', async () => {
     const text = `
-      import type { PyInt } from '@hognose/runtime';
+      import type { PyHandle, PyInt } from '@hognose/runtime';
       import * as p from '#py/specimen/parameters';
       import * as a from '#py/specimen/annotated';
       import { VERSION } from '#py/specimen';
@@ -132,7 +132,7 @@ describe('the declarations of generated wrappers', () => {
       const map = await a.map_result();
       is<typeof map, Map<PyInt, string>>(true);
       const set = await a.set_result();
-      is<typeof set, Set<PyInt>>(true);
+      is<typeof set, PyHandle>(true);
       const [count, word] = await a.pair_result();
       is<typeof count, PyInt>(true);
       is<typeof word, string>(true);
@@ -148,21 +148,49 @@ describe('the declarations of generated wrappers', () => {
     expect(await compile(text)).toEqual([]);
   });
 
-  it('accept what JavaScript has for lists, maps, sets, tuples, callbacks and handles', async () => {
+  it('accept what JavaScript has for lists, maps, tuples, floats and handles', async () => {
     const text = `
+      import { float } from '@hognose/runtime';
       import * as a from '#py/specimen/annotated';
       const node = await a.Leaf();
-      a.containers([1, 2n], ['x'], new Set([1.5]), { x: 1 }, new Map([[1, 'a']]), new Set([1]), new Set(['x']),
+      const set = await a.set_result();
+      a.containers([1, 2n], ['x'], [1.5, float(2)], { x: 1 }, new Map([[1, 'a']]), set, a.set_result(),
         [1, 'x'], [1, 2, 3], ['any', null], { any: 1 }, [], [[1, null]]);
-      a.others((count, word) => word.length > Number(count), (...all: number[]) => all.length, 1, 2, node, {}, '1.5',
+      a.others(a.leaf_parameter, a.Leaf, 1, 2, node, {}, '1.5',
         'x', { depth: 1 }, a.Node, [1]);
       a.scalars(null, true, 1, 1.5, 2, 'x', new Uint8Array(2), [], {});
+      a.scalars(null, true, 1, float(3), 2, 'x', new Uint8Array(2), [], {});
       a.leaf_parameter(node);
       a.leaf_parameter(a.Leaf());
       // @ts-expect-error a string is no node
       a.leaf_parameter('node');
       // @ts-expect-error a tuple of the wrong shape
-      a.containers([], [], [], {}, new Map(), new Set(), new Set(), ['x', 1], [], [], {}, [], []);
+      a.containers([], [], [], {}, new Map(), set, set, ['x', 1], [], [], {}, [], []);
+    `;
+    expect(await compile(text)).toEqual([]);
+  });
+
+  it('refuse what the runtime does not send: sets, functions of JavaScript, floats for ints', async () => {
+    const text = `
+      import { float } from '@hognose/runtime';
+      import * as a from '#py/specimen/annotated';
+      import { Set as PySet } from '#py/specimen/names';
+      const node = await a.Leaf();
+      const set = await a.set_result();
+      // @ts-expect-error a Set is no iterable that can travel
+      a.containers([], [], new Set([1.5]), {}, new Map(), set, set, [1, 'x'], [], [], {}, [], []);
+      // @ts-expect-error a Set is no set of Python
+      a.containers([], [], [], {}, new Map(), new Set([1]), set, [1, 'x'], [], [], {}, [], []);
+      // @ts-expect-error a Set is no frozenset of Python
+      a.containers([], [], [], {}, new Map(), set, new Set(['x']), [1, 'x'], [], [], {}, [], []);
+      // @ts-expect-error the result is no Set
+      set.has(1);
+      // @ts-expect-error a method takes no Set either
+      PySet().union(new Set([1]));
+      // @ts-expect-error a function of JavaScript does not travel
+      a.others((count: number) => count > 1, a.Leaf, 1, 2, node, {}, '1.5', 'x', { depth: 1 }, a.Node, [1]);
+      // @ts-expect-error a float is no int
+      a.others(a.leaf_parameter, a.Leaf, float(1), 2, node, {}, '1.5', 'x', { depth: 1 }, a.Node, [1]);
     `;
     expect(await compile(text)).toEqual([]);
   });
@@ -205,7 +233,9 @@ describe('the declarations of generated wrappers', () => {
 
   it('S71 keep names that JavaScript reserves, and globals that they shadow keep their meaning', async () => {
     const text = `
+      import type { PyHandle } from '@hognose/runtime';
       import * as n from '#py/specimen/names';
+      type Is<A, B> = A extends B ? (B extends A ? true : false) : false;
       import largest, { delete as remove } from '#py/specimen/names';
       // @ts-expect-error the class is exported under Python's name alone
       import { Array_ } from '#py/specimen/names';
@@ -226,11 +256,13 @@ describe('the declarations of generated wrappers', () => {
       const map: Map<number | bigint, Uint8Array> = await (await PyMap()).get(1);
       const promise: PyPromise = await PyPromise().catch_().new();
       const called: number | bigint = await promise.then_(1);
+      const ofJavaScript: Is<typeof promise.constructor, Function> = true;
+      const kept: number = await promise.$get<PyHandle>('constructor').$call<number>();
       const any: PyAny = await n.any();
       const own: unknown = await R().untyped(R());
       const name: string = await Symbol.name();
       const length: number | bigint = await Symbol('x').length();
-      export { bytes, map, called, any, own, name, length, Array_ };
+      export { bytes, map, called, ofJavaScript, kept, any, own, name, length, Array_ };
     `;
     expect(await compile(text)).toEqual([]);
   });

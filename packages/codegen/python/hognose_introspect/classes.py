@@ -11,7 +11,7 @@ from typing import Literal
 
 from .annotations import describe_annotation
 from .ir import NO_SLOT, ClassIr, MethodIr, PropertyIr, SkippedIr, Slot
-from .signatures import describe_constructor, describe_signature, is_async
+from .signatures import describe_constructor, describe_signature
 from .text import method_doc, own_doc, scrub
 
 Binding = Literal["instance", "class", "static"]
@@ -55,7 +55,7 @@ def describe_class(name: str, cls: type, skipped: list[SkippedIr]) -> ClassIr:
         if known is not None and known["slot"]["source"] == "none":
             known["slot"] = slot
         elif known is None and field not in taken:
-            properties[field] = {"kind": "property", "name": field, "slot": slot, "doc": None, "writable": True}
+            properties[field] = {"kind": "property", "name": field, "slot": slot, "doc": None}
     skipped.extend(
         {"name": f"{name}.{member}", "reason": reason}
         for member, reason in left_out.items()
@@ -65,7 +65,6 @@ def describe_class(name: str, cls: type, skipped: list[SkippedIr]) -> ClassIr:
         "kind": "class",
         "name": name,
         "qualifiedName": qualified_name(cls),
-        "bases": [qualified_name(base) for base in cls.__mro__[1:] if base is not object],
         "doc": own_doc(cls),
         "signature": describe_constructor(cls),
         "methods": methods,
@@ -92,10 +91,9 @@ def _describe_member(cls: type, name: str, raw: object) -> MethodIr | PropertyIr
         return _property(cls, name, raw)
     if isinstance(raw, types.DynamicClassAttribute):
         # `name` and `value` of an enum's members: on the class itself they raise.
-        return _plain_property(name, method_doc(raw), writable=False)
+        return _plain_property(name, method_doc(raw))
     if isinstance(raw, _DATA_DESCRIPTORS):
-        doc = method_doc(raw)
-        return _plain_property(name, doc, isinstance(raw, types.MemberDescriptorType))
+        return _plain_property(name, method_doc(raw))
     if isinstance(raw, type):
         return None
     if isinstance(raw, staticmethod):
@@ -112,7 +110,7 @@ def _describe_member(cls: type, name: str, raw: object) -> MethodIr | PropertyIr
         if inspect.isroutine(value):
             bound_to_class = getattr(value, "__self__", None) is cls
             return _method(cls, name, value, "class" if bound_to_class else "instance")
-        return _plain_property(name, None, hasattr(type(raw), "__set__"))
+        return _plain_property(name, None)
     return None
 
 
@@ -124,7 +122,6 @@ def _method(cls: type, name: str, function: object, binding: Binding) -> MethodI
         "binding": binding,
         "signature": describe_signature(function, skip_first=skip_first, namespace=_class_names(cls)),
         "doc": method_doc(function),
-        "async": is_async(function),
     }
 
 
@@ -136,12 +133,11 @@ def _property(cls: type, name: str, raw: property | functools.cached_property[ob
         "name": name,
         "slot": signature["result"] if signature else NO_SLOT,
         "doc": method_doc(raw),
-        "writable": not isinstance(raw, property) or raw.fset is not None,
     }
 
 
-def _plain_property(name: str, doc: str | None, writable: bool) -> PropertyIr:
-    return {"kind": "property", "name": name, "slot": NO_SLOT, "doc": doc, "writable": writable}
+def _plain_property(name: str, doc: str | None) -> PropertyIr:
+    return {"kind": "property", "name": name, "slot": NO_SLOT, "doc": doc}
 
 
 def _class_names(cls: type) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ from .classes import describe_class
 from .ir import ClassIr, ConstantIr, FunctionIr, ImportFailure, Ir, ModuleIr, SkippedIr
 from .members import public_names
 from .packages import packages_of
-from .signatures import describe_signature, is_async
+from .signatures import describe_signature
 from .text import own_doc, scrub
 
 
@@ -44,7 +44,7 @@ def answer_request(request: Request) -> Answer:
     Every module that cannot be imported is reported at once, so that one run names all of them.
     """
     if request["irVersion"] != IR_VERSION:
-        return {"error": {"kind": "ir-version", "asked": request["irVersion"], "known": IR_VERSION}}
+        return {"error": {"kind": "ir-version", "known": IR_VERSION}}
     _leave_users_path()
     warnings.simplefilter("ignore")
     names = sorted(set(request["modules"]))
@@ -101,7 +101,6 @@ def _describe_member(
             "name": name,
             "signature": describe_signature(value),
             "doc": own_doc(value),
-            "async": is_async(value),
         }
     return {"kind": "constant", "name": name, "slot": describe_value(value)}
 

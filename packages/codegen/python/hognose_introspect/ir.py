@@ -57,23 +57,23 @@ class SignatureIr(TypedDict):
     result: Slot
 
 
-# In the functional form, since `async` is a keyword.
-MethodIr = TypedDict(
-    "MethodIr",
-    {
-        "kind": Literal["method"],
-        "name": str,
-        "binding": Literal["instance", "class", "static"],
-        "signature": SignatureIr | None,
-        "doc": str | None,
-        "async": bool,
-    },
-)
+class MethodIr(TypedDict):
+    """A method of a class. ``signature`` is null where Python itself cannot tell it."""
 
-FunctionIr = TypedDict(
-    "FunctionIr",
-    {"kind": Literal["function"], "name": str, "signature": SignatureIr | None, "doc": str | None, "async": bool},
-)
+    kind: Literal["method"]
+    name: str
+    binding: Literal["instance", "class", "static"]
+    signature: SignatureIr | None
+    doc: str | None
+
+
+class FunctionIr(TypedDict):
+    """A function, or another object that can be called."""
+
+    kind: Literal["function"]
+    name: str
+    signature: SignatureIr | None
+    doc: str | None
 
 
 class PropertyIr(TypedDict):
@@ -83,7 +83,6 @@ class PropertyIr(TypedDict):
     name: str
     slot: Slot
     doc: str | None
-    writable: bool
 
 
 class ClassIr(TypedDict):
@@ -92,7 +91,6 @@ class ClassIr(TypedDict):
     kind: Literal["class"]
     name: str
     qualifiedName: str
-    bases: list[str]
     doc: str | None
     signature: SignatureIr | None
     methods: list[MethodIr]

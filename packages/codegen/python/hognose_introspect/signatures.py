@@ -68,14 +68,6 @@ def describe_constructor(cls: type) -> SignatureIr | None:
     }
 
 
-def is_async(function: object) -> bool:
-    """Whether calling it gives a coroutine."""
-    try:
-        return inspect.iscoroutinefunction(inspect.unwrap(function))  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        return False
-
-
 def _describe_parameter(function: object, parameter: inspect.Parameter, names: Mapping[str, object]) -> ParameterIr:
     has_default = parameter.default is not inspect.Parameter.empty
     return {

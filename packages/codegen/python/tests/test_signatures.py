@@ -5,12 +5,11 @@ import enum
 import functools
 import math
 import os
-import sys
 from typing import Any
 
 import pytest
 
-from hognose_introspect.signatures import describe_constructor, describe_signature, is_async
+from hognose_introspect.signatures import describe_constructor, describe_signature
 
 _sentinel = object()
 HOME = os.path.join(os.sep, "home", "somebody", "data")
@@ -122,10 +121,3 @@ def test_a_constructor_is_described_by_what_makes_the_object(by_new: bool) -> No
     assert first["slot"]["type"]["name"].endswith(".Level")
     assert second["default"] == "_sentinel"
     assert signature["result"]["source"] == "none"
-
-
-def test_coroutine_functions_are_told_apart() -> None:
-    async def f() -> None: ...
-
-    assert is_async(f)
-    assert not is_async(sys.exit)

@@ -2,6 +2,7 @@
  * Names that are legal and safe in the generated files. Python's names are kept as what is exported; a name that
  * JavaScript or TypeScript reserves gets another one inside the file.
  */
+import { RESERVED_MEMBERS } from '@hognose/runtime';
 import type { Member, Module, SkippedName } from '../ir.js';
 
 /** A public name of Python: what it is called inside the generated file, and what is exported. @internal */
@@ -25,14 +26,15 @@ const RESERVED_TYPES = new Set(
   (
     'any unknown never object string number boolean bigint symbol keyof readonly unique infer asserts is abstract ' +
     'intrinsic type out declare namespace module global accessor override ' +
-    'Promise Map ReadonlyMap Set ReadonlySet Uint8Array ArrayBufferView'
+    'Promise Map ReadonlyMap Uint8Array'
   ).split(' '),
 );
 
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
 /**
- * A module without the names that JavaScript cannot bear; they are recorded as skipped.
+ * A module without the names that JavaScript cannot bear, and without members that it would not get from Python; they
+ * are recorded as skipped.
  *
  * @internal
  */
@@ -47,7 +49,12 @@ export function withUsableNames(module: Module): Module {
     .filter((member) => isUsable(member.name, member.name))
     .map((member) => {
       if (member.kind !== 'class') return member;
-      const isUsableMember = ({ name }: { name: string }) => isUsable(name, `${member.name}.${name}`);
+      const isUsableMember = ({ name }: { name: string }) => {
+        const path = `${member.name}.${name}`;
+        if (!isKeptForJavaScript(name)) return isUsable(name, path);
+        skipped.push({ name: path, reason: 'kept for JavaScript, use $get' });
+        return false;
+      };
       return {
         ...member,
         methods: member.methods.filter(isUsableMember),
@@ -55,6 +62,15 @@ export function withUsableNames(module: Module): Module {
       };
     });
   return { ...module, members, skipped: [...module.skipped, ...skipped] };
+}
+
+/**
+ * Whether the runtime keeps a member for JavaScript, so that Python's is not reached by its name or another.
+ *
+ * @internal
+ */
+export function isKeptForJavaScript(name: string): boolean {
+  return RESERVED_MEMBERS.includes(name) && memberName(name) === name;
 }
 
 /** Whether JavaScript accepts a name: newer letters of Unicode may be known to Python alone. @internal */

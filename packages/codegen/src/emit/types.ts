@@ -6,7 +6,8 @@ import type { IrType } from '../ir.js';
  *
  * @internal
  */
-export type RuntimeType = 'Kw' | 'NDArray' | 'Pending' | 'PyArg' | 'PyClass' | 'PyHandle' | 'PyInt' | 'PyTuple';
+export type RuntimeType =
+  'Kw' | 'NDArray' | 'Pending' | 'PyArg' | 'PyClass' | 'PyFloat' | 'PyHandle' | 'PyInt' | 'PyTuple' | 'TypedArray';
 
 /** What types need to know of the file that they stand in. @internal */
 export interface TypeScope {
@@ -34,7 +35,7 @@ export function parameterType(type: IrType, scope: TypeScope): string | undefine
     case 'int':
       return scope.runtime('PyInt');
     case 'float':
-      return 'number';
+      return `number | ${scope.runtime('PyFloat')}`;
     case 'str':
       return 'string';
     case 'bytes':
@@ -43,11 +44,11 @@ export function parameterType(type: IrType, scope: TypeScope): string | undefine
       return scope.self?.parameter;
     case 'list':
     case 'sequence':
-      return `readonly ${grouped(inner(type.item))}[] | ${scope.runtime('PyHandle')}`;
     case 'iterable':
-      return `readonly ${grouped(inner(type.item))}[] | ReadonlySet<${inner(type.item)}> | ${scope.runtime('PyHandle')}`;
+      return `readonly ${grouped(inner(type.item))}[] | ${scope.runtime('PyHandle')}`;
+    // No value of JavaScript travels as a set: it is made in Python, and its handle passed on.
     case 'set':
-      return `ReadonlySet<${inner(type.item)}> | ${scope.runtime('PyHandle')}`;
+      return scope.runtime('PyHandle');
     case 'dict':
     case 'mapping': {
       const map = `ReadonlyMap<${inner(type.key)}, ${inner(type.value)}>`;
@@ -65,16 +66,14 @@ export function parameterType(type: IrType, scope: TypeScope): string | undefine
     }
     case 'literal':
       return joined(type.values.map((value) => (typeof value === 'string' ? quoted(value) : String(value))));
-    case 'callable': {
-      const parameters = type.parameters?.map((part, index) => `$${index}: ${resultType(part, scope) ?? 'any'}`);
-      const result = inner(type.result);
-      const returned = `${result} | Promise<${result}>`;
-      return `((${parameters?.join(', ') ?? '...$: any[]'}) => ${returned}) | ${scope.runtime('PyHandle')}`;
-    }
+    // A function of JavaScript does not travel. A wrapper does, as the name of what it wraps; its own parameters are
+    // what the wrapper accepts from JavaScript and say nothing of what Python may pass.
+    case 'callable':
+      return `((...$: never[]) => ${scope.runtime('Pending')}<unknown>) | ${scope.runtime('PyHandle')}`;
     case 'handle':
       return handleArgument(type.name, scope);
     case 'ndarray':
-      return `${scope.runtime('NDArray')} | ArrayBufferView | readonly unknown[] | ${scope.runtime('PyHandle')}`;
+      return `${scope.runtime('NDArray')} | ${scope.runtime('TypedArray')} | readonly unknown[] | ${scope.runtime('PyHandle')}`;
     case 'any':
     case 'unknown':
     case 'complex':
@@ -90,19 +89,18 @@ export function resultType(type: IrType, scope: TypeScope): string | undefined {
     case 'none':
     case 'bool':
     case 'int':
-    case 'float':
     case 'str':
     case 'bytes':
     case 'literal':
       return parameterType(type, scope);
+    case 'float':
+      return 'number';
     case 'self':
       return scope.self?.result;
     case 'list':
       return `${grouped(inner(type.item))}[]`;
     case 'sequence':
       return `readonly ${grouped(inner(type.item))}[]`;
-    case 'set':
-      return `Set<${inner(type.item)}>`;
     case 'dict':
     case 'mapping': {
       const keys = keyKind(type.key);
@@ -121,6 +119,7 @@ export function resultType(type: IrType, scope: TypeScope): string | undefined {
       const arms = type.arms.map((arm) => resultType(arm, scope));
       return arms.some((arm) => arm === undefined) ? undefined : joined(arms as string[]);
     }
+    case 'set':
     case 'callable':
       return scope.runtime('PyHandle');
     case 'handle':

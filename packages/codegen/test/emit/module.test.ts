@@ -1,6 +1,7 @@
 import { SourceTextModule } from 'node:vm';
+import { pyModule } from '@hognose/runtime';
 import { emitModule } from '../../src/emit/module.js';
-import { nameMembers, withUsableNames } from '../../src/emit/names.js';
+import { isKeptForJavaScript, nameMembers, withUsableNames } from '../../src/emit/names.js';
 import type { IrType, Member, Module, Parameter, Signature } from '../../src/ir.js';
 import { errorsOf, syntaxErrorsOf } from '../support/compiler.js';
 import { Project } from '../support/project.js';
@@ -103,7 +104,7 @@ class Anything {
 
   member(name: string): Member {
     const slot = () => ({ type: this.type(), source: 'runtime' }) as const;
-    const call = () => ({ signature: this.signature(), doc: this.text(), async: false });
+    const call = () => ({ signature: this.signature(), doc: this.text() });
     const kind = this.of(['function', 'class', 'constant'] as const);
     if (kind === 'constant') return { kind, name, slot: slot() };
     if (kind === 'function') return { kind, name, ...call() };
@@ -114,8 +115,8 @@ class Anything {
     const taken = new Set(methods.map((method) => method.name));
     const properties = this.names(4)
       .filter((each) => !taken.has(each))
-      .map((each) => ({ kind: 'property', name: each, slot: slot(), doc: this.text(), writable: false }) as const);
-    return { kind, name, qualifiedName: `m.${name}`, bases: [], ...call(), methods, properties };
+      .map((each) => ({ kind: 'property', name: each, slot: slot(), doc: this.text() }) as const);
+    return { kind, name, qualifiedName: `m.${name}`, ...call(), methods, properties };
   }
 
   module(): Module {
@@ -162,7 +163,7 @@ it('exports each Python name once, whatever else the module holds', () => {
 
 it('leaves out and records a name that JavaScript does not know as one', () => {
   const signature = { parameters: [], result: { type: { kind: 'unknown' }, source: 'none' } } as const;
-  const call = { signature, doc: null, async: false } as const;
+  const call = { signature, doc: null } as const;
   const module = withUsableNames({
     name: 'm',
     doc: null,
@@ -174,7 +175,6 @@ it('leaves out and records a name that JavaScript does not know as one', () => {
         kind: 'class',
         name: 'C',
         qualifiedName: 'm.C',
-        bases: [],
         methods: [{ kind: 'method', name: '\u{e0100}', binding: 'instance', ...call }],
         properties: [],
       },
@@ -182,4 +182,44 @@ it('leaves out and records a name that JavaScript does not know as one', () => {
   });
   expect(module.members).toMatchObject([{ name: 'C', methods: [] }]);
   expect(module.skipped.map(({ name }) => name)).toEqual(['a\u0378', 'C.\u{e0100}']);
+});
+
+it('leaves out and records the members that the runtime keeps for JavaScript, and no others', () => {
+  const own = [Object.prototype, Function.prototype, Promise.prototype, Array.prototype, Error.prototype];
+  const names = new Set(own.flatMap((each) => Object.getOwnPropertyNames(each)));
+  for (const name of ['toJSON', 'inspect', 'default', 'asymmetricMatch', 'nodeType', 'tagName']) names.add(name);
+  // Python's `then` and `catch` are declared as `then_` and `catch_`, which the runtime reads as such.
+  names.delete('then');
+  names.delete('catch');
+  const object = pyModule('m', '').callable('C') as { readonly attribute: Readonly<Record<string, unknown>> };
+  const isAttribute = (name: string) => {
+    const value = object.attribute[name];
+    return typeof value === 'function' && String(value) === `Pending<m.C.attribute.${name}>`;
+  };
+  expect([...names].filter((name) => !isAttribute(name)).sort()).toEqual([...names].filter(isKeptForJavaScript).sort());
+
+  const signature = { parameters: [], result: { type: { kind: 'unknown' }, source: 'none' } } as const;
+  const [binding, slot] = ['static', signature.result] as const;
+  const { members, skipped } = withUsableNames({
+    name: 'm',
+    doc: null,
+    skipped: [],
+    members: [
+      {
+        kind: 'class',
+        name: 'C',
+        qualifiedName: 'm.C',
+        doc: null,
+        signature,
+        methods: ['toString', 'has'].map((name) => ({ kind: 'method', name, binding, signature, doc: null })),
+        properties: ['toJSON', 'nodeType'].map((name) => ({ kind: 'property', name, slot, doc: null })),
+      },
+    ],
+  });
+  expect(members).toMatchObject([{ methods: [{ name: 'has' }], properties: [{ name: 'nodeType' }] }]);
+  const reason = 'kept for JavaScript, use $get';
+  expect(skipped).toEqual([
+    { name: 'C.toString', reason },
+    { name: 'C.toJSON', reason },
+  ]);
 });
