@@ -17,4 +17,6 @@ export default defineConfig([
     shims: false,
     splitting: true,
   }),
+  // What a script of `hognose run` loads first, also where no ES module may be loaded before it.
+  library({ entry: ['src/run-watch.ts'], format: ['cjs'], clean: false, dts: false, shims: false }),
 ]);

@@ -29,6 +29,18 @@ interface EnvironmentFlags {
   readonly force?: boolean;
 }
 
+interface AddFlags extends EnvironmentFlags {
+  readonly modules?: string;
+  readonly verbose?: boolean;
+}
+
+interface GenerateFlags extends EnvironmentFlags {
+  readonly check?: boolean;
+  readonly verbose?: boolean;
+}
+
+const VERBOSE = 'name what was left out of the wrappers, and why';
+
 async function dispatch(args: readonly string[], progress: Progress): Promise<number> {
   const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string };
   let status = 0;
@@ -61,21 +73,23 @@ async function dispatch(args: readonly string[], progress: Progress): Promise<nu
     );
   command('add <packages...>', 'add Python packages: install them and generate their wrappers')
     .option('--modules <names>', 'the modules to wrap, by their import names: a.b,c.d')
-    .action((packages: string[], { modules, ...flags }: EnvironmentFlags & { readonly modules?: string }) =>
+    .option('--verbose', VERBOSE)
+    .action((packages: string[], { modules, verbose, ...flags }: AddFlags) =>
       interruptible(async (signal) => {
         const names = modules
           ?.split(',')
           .map((name) => name.trim())
           .filter((name) => name !== '');
-        print(addSummary(await add(packages, { ...flags, modules: names, progress, signal })));
+        print(addSummary(await add(packages, { ...flags, modules: names, progress, signal }), verbose ?? false));
       }),
     );
   command('generate', 'generate the wrappers of the configured modules')
     .option('--check', 'write nothing, and fail where the wrappers are not up to date')
-    .action((flags: EnvironmentFlags & { readonly check?: boolean }) =>
+    .option('--verbose', VERBOSE)
+    .action(({ verbose = false, ...flags }: GenerateFlags) =>
       interruptible(async (signal) => {
         const result = await generate({ ...flags, progress, signal });
-        print(flags.check ? checkSummary(result) : generateSummary(result));
+        print(flags.check ? checkSummary(result, verbose) : generateSummary(result, verbose));
         const [first] = result.differences;
         if (first === undefined) return;
         const more = result.differences.length - 1;

@@ -17,18 +17,19 @@ export const generatorVersion = (
   createRequire(import.meta.url)('@hognose/codegen/package.json') as { readonly version: string }
 ).version;
 
-/** How much is typed, one line for each of the modules, with the first reasons why names were left out. */
-export function coverageLines(report: CoverageReport, modules?: readonly string[]): string[] {
+/**
+ * How much is typed, one line for each of the modules.
+ *
+ * @param isVerbose Whether the names that were left out follow, with the reasons; else only their number is told.
+ */
+export function coverageLines(report: CoverageReport, isVerbose: boolean, modules?: readonly string[]): string[] {
   const shown = report.modules.filter(({ module }) => modules?.includes(module) ?? true);
   return shown.flatMap((module) => {
-    const { callables, withSignature, slots } = module;
+    const { callables, withSignature, slots, skipped } = module;
     const [head = '', ...reasons] = formatReport({ callables, withSignature, slots, modules: [module] }).split('\n');
-    const more = reasons.length - SHOWN_REASONS;
-    return [head, ...reasons.slice(0, SHOWN_REASONS), ...(more > 0 ? [`  and more for ${more} other reasons`] : [])];
+    return isVerbose || skipped.length === 0 ? [head, ...reasons] : [`${head}, ${skipped.length} left out`];
   });
 }
-
-const SHOWN_REASONS = 3;
 
 /** One difference of `generate --check` in words. */
 export function describeDifference({ path, kind, line, expected, symbol }: Difference): string {

@@ -9,6 +9,13 @@ export class InterruptedError extends Error {
   constructor(readonly signal: NodeJS.Signals) {
     super(`stopped by ${signal}; the project is as it was before`);
   }
+
+  /** Says that packages were put into `.venv`, or taken out of it, before the signal came. */
+  leavesEnvironment(): void {
+    this.message =
+      `stopped by ${this.signal}; the files of the project are as they were before, and .venv is brought back to ` +
+      'python/requirements.lock by the next command that needs it (`hognose generate` does it now)';
+  }
 }
 
 /** The `code` of a system error, as in `ENOENT`. */

@@ -36,7 +36,7 @@ export async function init(options: InitOptions = {}): Promise<InitResult> {
  * Adds Python packages to a project: resolves them first, then installs them, declares them in the configuration and
  * generates their wrappers. Where any of this fails, the project is as it was before.
  *
- * @param packages - Requirements as pip takes them, or names of modules of Python's standard library.
+ * @param packages - Requirements as pip takes them, or names of modules of Python's standard library or of `python/`.
  * @throws ConfigError when a name is no requirement or the configuration cannot be edited.
  * @throws PythonEnvironmentError when a package is unknown, does not fit the others, or cannot be installed.
  * @public

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { execa } from 'execa';
 
 /** How a program ended, with what it printed. */
@@ -14,6 +17,8 @@ export interface Outcome {
 export interface RunOptions {
   readonly cwd?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Environment variables on top of this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Text for its standard input, which is otherwise closed: nothing that we run may wait for an answer. */
   readonly input?: string;
   /** Hears each line that it prints. */
@@ -37,7 +42,7 @@ export async function runProgram(file: string, args: readonly string[], options:
   };
   const result = await execa(file, args, {
     reject: false,
-    env: PLAIN_OUTPUT,
+    env: { ...PLAIN_OUTPUT, ...options.env },
     stdout: listen,
     stderr: listen,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
@@ -52,6 +57,21 @@ export async function runProgram(file: string, args: readonly string[], options:
     stderr: text(result.stderr),
     startError: started ? undefined : (result.code ?? 'UNKNOWN'),
   };
+}
+
+/** Gives a folder for temporary files, and removes it with all that is in it afterwards. */
+export async function withTemporaryFolder<T>(action: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'hognose-'));
+  try {
+    return await action(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** Environment variables by which a program makes its temporary files in a folder of ours. */
+export function temporaryFilesIn(folder: string): Readonly<Record<string, string>> {
+  return { TMPDIR: folder, TEMP: folder, TMP: folder };
 }
 
 function text(output: unknown): string {

@@ -21,12 +21,15 @@ export function initSummary(result: InitResult): string[] {
 }
 
 /** What `hognose add` prints. */
-export function addSummary(result: AddResult): string[] {
+export function addSummary(result: AddResult, isVerbose: boolean): string[] {
   const lines = result.packages.map(({ name, version }) => `added      ${name} ${version}`);
   for (const name of result.standardModules) {
     lines.push(`added      ${name} (Python's standard library: nothing to install)`);
   }
-  lines.push(countLine(result.generated), ...coverageLines(result.generated.report, result.modules));
+  for (const [name, place] of Object.entries(result.ownModules)) {
+    lines.push(`added      ${name} (${place} of this project: nothing to install)`);
+  }
+  lines.push(countLine(result.generated), ...coverageLines(result.generated.report, isVerbose, result.modules));
   if (result.modules.length > 0) {
     lines.push('', ...result.modules.map((module) => `import * as ${nameFor(module)} from '${specifierOf(module)}';`));
   }
@@ -34,17 +37,17 @@ export function addSummary(result: AddResult): string[] {
 }
 
 /** What `hognose generate` prints. */
-export function generateSummary(result: GenerateResult): string[] {
-  const lines = [countLine(result), ...coverageLines(result.report)];
+export function generateSummary(result: GenerateResult, isVerbose: boolean): string[] {
+  const lines = [countLine(result), ...coverageLines(result.report, isVerbose)];
   return result.modules.length > 0
     ? lines
     : [...lines, 'There are no modules yet: `npx hognose add <package>` adds some.'];
 }
 
 /** What `hognose generate --check` prints. */
-export function checkSummary({ differences, report }: GenerateResult): string[] {
-  if (differences.length === 0) return ['up to date  python/generated', ...coverageLines(report)];
-  return [...differences.map((difference) => `differs    ${difference}`), ...coverageLines(report)];
+export function checkSummary({ differences, report }: GenerateResult, isVerbose: boolean): string[] {
+  if (differences.length === 0) return ['up to date  python/generated', ...coverageLines(report, isVerbose)];
+  return [...differences.map((difference) => `differs    ${difference}`), ...coverageLines(report, isVerbose)];
 }
 
 function countLine({ written, removed, unchanged }: GenerateResult): string {

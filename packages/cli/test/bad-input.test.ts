@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { installedEntries } from '../src/environment/site-packages.js';
 import {
   contents,
   hognose,
@@ -67,7 +68,9 @@ describe('bad input is one message, and the project stays as it was', () => {
   it('a module that the package does not have, known only after it was installed', async () => {
     expect(await refusal(root, ['add', 'six', '--modules', 'six.nothing'])).toContain('six.nothing cannot be imported');
     // The environment was changed: the next command brings it back to the lock that is there.
+    expect(installedEntries(join(root, '.venv'))).toContain('six.py');
     expect(await succeed(root, ['generate', '--check'])).toContain('up to date');
+    expect(installedEntries(join(root, '.venv'))).not.toContain('six.py');
   });
 
   it.each([
@@ -129,6 +132,37 @@ describe('bad input is one message, and the project stays as it was', () => {
     }
   });
 
+  const none = 'hognose.config.ts has no default export: write `export default defineConfig({ ... })`';
+  it.each([
+    ['is empty', '', none],
+    ['is all comment', '// export default {};\n', none],
+    ['exports something else', 'export const x = 1;\n', none],
+    ['exports a promise', 'export default (async () => ({}))();\n', 'a promise is no configuration'],
+  ])('a configuration that %s, in an ES module and in CommonJS', async (_, text, message) => {
+    for (const type of ['module', 'commonjs']) {
+      const file = join(root, 'package.json');
+      const json = readFileSync(file, 'utf8');
+      try {
+        writeFileSync(file, json.replace('"type": "module"', `"type": "${type}"`));
+        await withConfig(
+          () => text,
+          async () => {
+            expect(await refusal(root, ['generate'])).toContain(message);
+          },
+        );
+      } finally {
+        writeFileSync(file, json);
+      }
+    }
+  });
+
+  // Nobody, root included, makes files there.
+  (process.platform === 'linux' ? it : it.skip)('a directory that cannot be written', async () => {
+    const { status, stderr } = await hognose('/sys', ['init']);
+    expect(status).toBe(1);
+    expect(stderr).toBe('hognose: cannot write /sys: permission denied; make it writable for this user\n');
+  });
+
   it('unknown fields, all of them together', async () => {
     await withConfig(
       (text) => text.replace('modules:', 'moduls: [], runtim: {}, modules:'),
@@ -180,8 +214,8 @@ describe('bad input is one message, and the project stays as it was', () => {
     const other = makeDirectory();
     try {
       const path = join(tools, 'python-none');
-      expect(await refusal(other, ['init', '--python', path])).toMatch(
-        new RegExp(`no Python interpreter: .*${path}.*does not exist`, 'u'),
+      expect(await refusal(other, ['init', '--python', path])).toBe(
+        `hognose: no Python interpreter: --python names ${path}, which does not exist. A .venv is made from the first of --python, HOGNOSE_PYTHON, VIRTUAL_ENV and python3 on the PATH.`,
       );
       expect(await refusal(other, ['init'], { HOGNOSE_PYTHON: path })).toContain('HOGNOSE_PYTHON');
       const broken = writeScript(join(tools, 'python-broken'), 'exit 3');
@@ -231,7 +265,8 @@ describe('bad input is one message, and the project stays as it was', () => {
     const before = contents(root);
     try {
       const index = `http://127.0.0.1:${port}/simple`;
-      const env = { ...offline(tools), PIP_INDEX_URL: index, UV_INDEX_URL: index };
+      const temporary = mkdtempSync(join(tools, 'tmp '));
+      const env = { ...offline(tools), PIP_INDEX_URL: index, UV_INDEX_URL: index, TMPDIR: temporary };
       const { child, ended } = start(root, ['add', 'six'], env);
       const [socket] = (await once(server, 'connection')) as [{ destroy: () => void }];
       child.kill('SIGINT');
@@ -239,6 +274,8 @@ describe('bad input is one message, and the project stays as it was', () => {
       socket.destroy();
       expect(stderr).toContain('hognose: stopped by SIGINT; the project is as it was before');
       expect(status).toBe(130);
+      // tsx keeps its cache there.
+      expect(readdirSync(temporary).filter((name) => !name.startsWith('tsx'))).toEqual([]);
       expect(contents(root)).toEqual(before);
     } finally {
       server.close();

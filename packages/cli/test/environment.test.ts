@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { importNames } from '../src/environment/import-names.js';
+import { installedEntries } from '../src/environment/site-packages.js';
 import {
   contents,
   copyProject,
@@ -90,6 +92,66 @@ describe('a project that was made and added to', () => {
       expect(readFileSync(join(clone, 'hognose.config.ts'), 'utf8')).toContain("packages: ['six', 'attrs>=23']");
     } finally {
       removeDirectory(clone);
+    }
+  });
+});
+
+describe('an environment that is not what the lock names', () => {
+  let clone = '';
+  const venv = (): string => join(clone, '.venv');
+  const site = (): string => join(venv(), 'lib', readdirSync(join(venv(), 'lib'))[0] ?? '', 'site-packages');
+  beforeAll(async () => {
+    clone = copyProject(root);
+    await succeed(clone, ['generate']);
+  });
+  afterAll(() => {
+    removeDirectory(clone);
+  });
+
+  it.each([
+    ['a module of the worker', 'init', () => join(site(), 'msgpack')],
+    ['the record of a package', 'generate', () => recordOf(site(), 'six')],
+    ['a package', 'init', () => join(site(), 'six.py')],
+  ])('gets back %s that was removed, by `%s`', async (_, command, path) => {
+    const before = installedEntries(venv());
+    rmSync(path(), { recursive: true });
+    expect(installedEntries(venv())).not.toEqual(before);
+    await succeed(clone, [command]);
+    expect(installedEntries(venv())).toEqual(before);
+    execFileSync(join(venv(), 'bin', 'python'), ['-c', 'import msgpack, six']);
+  });
+
+  it('loses a package that the configuration names no more, and what an interrupted pip put aside', async () => {
+    mkdirSync(join(site(), '~ix'));
+    const file = join(clone, 'hognose.config.ts');
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll("'six'", ''));
+    await succeed(clone, ['generate']);
+    expect(installedEntries(venv()).filter((entry) => !entry.startsWith('msgpack'))).toEqual([]);
+    execFileSync(join(venv(), 'bin', 'python'), ['-m', 'pip', '--version']);
+  });
+});
+
+function recordOf(site: string, name: string): string {
+  return join(site, readdirSync(site).find((entry) => entry.startsWith(`${name}-`)) ?? '');
+}
+
+describe('the modules that a package brings', () => {
+  it('do not count a file that is there for a command only', async () => {
+    const lib = join(root, '.venv', 'lib');
+    const site = join(lib, readdirSync(lib)[0] ?? '', 'site-packages');
+    const record = join(site, 'calculator-1.0.dist-info');
+    mkdirSync(record);
+    try {
+      writeFileSync(join(record, 'METADATA'), 'Metadata-Version: 2.1\nName: calculator\nVersion: 1.0\n');
+      writeFileSync(join(record, 'RECORD'), 'calculator/__init__.py,,\nicalc.py,,\nicalculator.py,,\nextra.py,,\n');
+      writeFileSync(
+        join(record, 'entry_points.txt'),
+        '[console_scripts]\nicalculator = icalculator:main\nic = icalc:main\n',
+      );
+      const names = await importNames(join(root, '.venv', 'bin', 'python'), ['calculator'], undefined);
+      expect(names.get('calculator')).toEqual(['calculator', 'extra']);
+    } finally {
+      rmSync(record, { recursive: true });
     }
   });
 });

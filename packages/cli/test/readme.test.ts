@@ -22,7 +22,7 @@ const commands = (block: string): { args: string[]; printed: string }[] =>
 /** Versions, counts and what is left out change with the packages; the rest of what is said does not. */
 const shape = (text: string): string =>
   text
-    .replace(/^ {2}(left out|and more) .*\n/gmu, '')
+    .replace(/( types known) .*$/gmu, '$1')
     .replace(/\d+(\.\d+)*/gu, '#')
     .trim();
 

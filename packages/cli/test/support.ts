@@ -28,7 +28,14 @@ export interface Ended {
 
 /** A command's environment: what the tests themselves run under must not choose its Python. */
 export function environment(extra: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {
-  return { ...process.env, HOGNOSE_PYTHON: undefined, VIRTUAL_ENV: undefined, NODE_OPTIONS: undefined, ...extra };
+  return {
+    ...process.env,
+    HOGNOSE_PYTHON: undefined,
+    HOGNOSE_RUN_PYTHON: undefined,
+    VIRTUAL_ENV: undefined,
+    NODE_OPTIONS: undefined,
+    ...extra,
+  };
 }
 
 /** Starts the command and leaves it to the caller. */

@@ -11,6 +11,7 @@ import { ConfigError } from '../errors.js';
 import { silent, type Progress } from '../progress.js';
 import { writeFileAtomically } from '../project/atomic-write.js';
 import { exclusively } from '../project/exclusive.js';
+import { ownModule } from '../project/own-modules.js';
 import { findProject, venvPython, type Project } from '../project/project.js';
 import { transaction } from '../project/transaction.js';
 import { generateInto, type GenerateResult } from './generate.js';
@@ -36,6 +37,8 @@ export interface AddResult {
   readonly packages: readonly { readonly name: string; readonly version: string }[];
   /** The names that are modules of Python's standard library and no packages. */
   readonly standardModules: readonly string[];
+  /** The names that are modules of the project's own `python/` directory, each with the file or directory. */
+  readonly ownModules: Readonly<Record<string, string>>;
   /** The modules that have wrappers now because of this. */
   readonly modules: readonly string[];
   /** How the wrappers were generated. */
@@ -46,7 +49,7 @@ export interface AddResult {
  * Adds Python packages to a project: resolves them first, then installs them, declares them in the configuration and
  * generates their wrappers. Where any of this fails, the project is as it was before.
  *
- * @param packages Requirements as pip takes them, or names of modules of Python's standard library.
+ * @param packages Requirements as pip takes them, or names of modules of Python's standard library or of `python/`.
  * @throws ConfigError when a name is no requirement or the configuration cannot be edited.
  * @throws PythonEnvironmentError when a package is unknown, does not fit the others, or cannot be installed.
  * @public
@@ -56,17 +59,26 @@ export async function add(packages: readonly string[], options: AddOptions = {})
   const project = findProject(resolve(options.cwd ?? '.'));
   const wanted = packages.map(requirement);
   return exclusively(project.root, progress, signal, () =>
-    transaction(project, async () => {
+    transaction(project, signal, async () => {
       const before = await loadConfig(project);
-      const standard = await standardAmong(project, before, wanted, options);
-      const added = wanted.filter((entry) => !standard.includes(entry.name));
+      const own = ownAmong(project, before, wanted);
+      const others = wanted.filter((entry) => !own.has(entry.name));
+      const standard = await standardAmong(project, before, others, options);
+      const added = others.filter((entry) => !standard.includes(entry.name));
       // Naming what is declared already asks for its modules, not for any version to be forgotten.
       const fresh = added.filter((entry) => !(entry.isBare && isDeclared(before, entry)));
       const declared = withPackages(before, fresh);
       edited(project, { packages: fresh, modules: [] });
 
       const environment = await syncEnvironment(project, declared, { ...options, progress });
-      const modules = await modulesOf(environment.python, added, standard, options.modules, progress, signal);
+      const modules = await modulesOf(
+        environment.python,
+        added,
+        [...own.keys(), ...standard],
+        options.modules,
+        progress,
+        signal,
+      );
       const text = edited(project, { packages: fresh, modules });
       signal?.throwIfAborted();
       writeFileAtomically(project.configFile, text);
@@ -78,6 +90,7 @@ export async function add(packages: readonly string[], options: AddOptions = {})
       return {
         packages: added.map(({ name, key }) => ({ name, version: version(key) })),
         standardModules: standard,
+        ownModules: Object.fromEntries(own),
         modules,
         generated,
       };
@@ -89,6 +102,20 @@ function requirement(text: string): Requirement {
   const parsed = parseRequirement(text);
   if (typeof parsed === 'string') throw new ConfigError(parsed);
   return parsed;
+}
+
+/** Those of the names that are modules of the project's own, with where they stand: no package is looked for. */
+function ownAmong(
+  project: Project,
+  config: ResolvedConfig,
+  wanted: readonly Requirement[],
+): ReadonlyMap<string, string> {
+  const own = new Map<string, string>();
+  for (const entry of wanted) {
+    const place = entry.isBare && !isDeclared(config, entry) ? ownModule(project, entry.name) : undefined;
+    if (place !== undefined) own.set(entry.name, place);
+  }
+  return own;
 }
 
 /** Those of the names that are modules of the standard library: no package is looked for under them. */
@@ -111,12 +138,12 @@ async function standardAmong(
 async function modulesOf(
   python: string,
   added: readonly Requirement[],
-  standard: readonly string[],
+  withoutPackage: readonly string[],
   named: readonly string[] | undefined,
   progress: Progress,
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
-  if (named !== undefined) return [...new Set([...standard, ...named])];
+  if (named !== undefined) return [...new Set([...withoutPackage, ...named])];
   const found = await importNames(
     python,
     added.map((entry) => entry.name),
@@ -125,7 +152,7 @@ async function modulesOf(
   for (const [name, modules] of found) {
     if (modules.length === 0) progress.note(`${name} brings no module of its own; name others with --modules a.b,c.d`);
   }
-  return [...new Set([...standard, ...[...found.values()].flat()])];
+  return [...new Set([...withoutPackage, ...[...found.values()].flat()])];
 }
 
 function isDeclared(config: ResolvedConfig, { key }: Requirement): boolean {

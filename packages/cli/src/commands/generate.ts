@@ -67,7 +67,7 @@ export async function generate(options: GenerateOptions = {}): Promise<GenerateR
   const { progress = silent, signal } = options;
   const project = findProject(resolve(options.cwd ?? '.'));
   return exclusively(project.root, progress, signal, () =>
-    transaction(project, async () => {
+    transaction(project, signal, async () => {
       const config = await loadConfig(project);
       return generateInto(project, config, { ...options, progress });
     }),

@@ -81,7 +81,7 @@ export async function init(options: InitOptions = {}): Promise<InitResult> {
   const project = projectAt(root);
   checkLayout(project);
   return exclusively(root, progress, signal, () =>
-    transaction(project, async () => {
+    transaction(project, signal, async () => {
       const created: string[] = [];
       const extended: string[] = [];
       const unchanged: string[] = [];
@@ -104,6 +104,11 @@ export async function init(options: InitOptions = {}): Promise<InitResult> {
       const edit = extendPackageJson(project.packageJson);
       write(project.packageJson, edit.text);
       if (edit.note !== undefined) progress.note(edit.note);
+      if (edit.isCommonJs) {
+        progress.note(
+          'this package is CommonJS, where a .ts file has no top-level await: name yours .mts, or run `npm pkg set type=module`',
+        );
+      }
       write(project.gitignore, extendGitignore(project.gitignore));
       if (!install) return { root, created, extended, unchanged, installed: false };
 

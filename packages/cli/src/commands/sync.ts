@@ -36,7 +36,7 @@ export async function syncEnvironment(options: CommandOptions = {}): Promise<Env
   const { progress = silent, signal } = options;
   const project = findProject(resolve(options.cwd ?? '.'));
   return exclusively(project.root, progress, signal, () =>
-    transaction(project, async () => {
+    transaction(project, signal, async () => {
       const config = await loadConfig(project);
       const { python, version, changed, lock } = await sync(project, config, { ...options, progress });
       const packages = Object.fromEntries(lock.packages.map((entry) => [packageKey(entry.name), entry.version]));

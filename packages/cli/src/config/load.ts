@@ -21,21 +21,40 @@ export async function loadConfig(project: Project): Promise<ResolvedConfig> {
   } catch (error) {
     throw loadError(project.configFile, name, error);
   }
-  const config = defaultExport(exported);
+  const config = defaultExport(exported, project.configFile);
   if (config === undefined) {
-    throw new ConfigError(`${name} has no default export; it reads \`export default defineConfig({ ... })\``);
+    throw new ConfigError(`${name} has no default export: write \`export default defineConfig({ ... })\``);
+  }
+  if (isObject(config) && typeof config['then'] === 'function') {
+    throw new ConfigError(
+      `${name} exports a promise by default, and a promise is no configuration: write \`export default defineConfig({ ... })\``,
+    );
   }
   return resolveConfig(config, name);
 }
 
-/** The default export, also of a CommonJS module, whose `default` stands one level further down. */
-function defaultExport(module: unknown): unknown {
-  let value = module;
-  for (let depth = 0; depth < 2; depth++) {
-    if (typeof value !== 'object' || value === null || !('default' in value)) return depth === 0 ? undefined : value;
-    value = value.default;
-  }
-  return value;
+/** The default export, also of a module that was compiled to CommonJS; undefined where the file has none. */
+function defaultExport(module: unknown, file: string): unknown {
+  if (!isObject(module)) return undefined;
+  const value = module['default'];
+  if (!isObject(value)) return value;
+  // Compiled to CommonJS, the exports of an ES module stand one level further down.
+  if ('__esModule' in value) return value['default'];
+  // In CommonJS a file that exports nothing gives an empty object: as a configuration it would remove every wrapper.
+  return Reflect.ownKeys(value).length > 0 || exportsSomething(file) ? value : undefined;
+}
+
+function exportsSomething(file: string): boolean {
+  const program = parseModule(readFileSync(file, 'utf8')).$ast as unknown as {
+    readonly body: readonly { readonly type: string; readonly expression?: { readonly type: string } }[];
+  };
+  return program.body.some(
+    ({ type, expression }) => type.startsWith('Export') || expression?.type === 'AssignmentExpression',
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function loadError(file: string, name: string, error: unknown): ConfigError {

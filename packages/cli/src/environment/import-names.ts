@@ -24,6 +24,10 @@ def modules(name):
         elif len(parts) == 1:
             singles.add((stem,))
     roots = {path for path in folders if path and not any(path[:n] in folders for n in range(1, len(path)))}
+    # A single file beside a folder that is there for a command, as \`isympy\` is, is nothing to import.
+    commands = [entry for entry in distribution.entry_points if entry.group == "console_scripts"]
+    if any(not path[0].startswith("_") for path in roots):
+        singles -= {(entry.value.split(":")[0].strip(),) for entry in commands} | {(entry.name,) for entry in commands}
     found = sorted(".".join(path) for path in roots | singles)
     if not found:
         found = (distribution.read_text("top_level.txt") or "").split()

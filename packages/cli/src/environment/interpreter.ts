@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { findPython } from '@hognose/runtime';
-import { PythonEnvironmentError } from '../errors.js';
+import { messageOf, PythonEnvironmentError } from '../errors.js';
 import { runProgram } from '../process.js';
 import { venvPython, type Project } from '../project/project.js';
 import {
@@ -38,20 +37,35 @@ export async function chooseInterpreter(
   range: string,
   signal?: AbortSignal,
 ): Promise<Interpreter> {
-  const asked = python ?? (existsSync(project.venv) ? besidesVenv(project.venv) : undefined);
-  const found = findPython({ ...(asked === undefined ? {} : { python: asked }), projectRoot: project.root });
+  const found = search(project, python);
   const interpreter = await inspectInterpreter(found.path, signal);
   checkVersion(found.path, interpreter.version, range);
   return interpreter;
 }
 
-/** What the search finds where the project's `.venv` is left out; it is about to be made anew. */
-function besidesVenv(venv: string): string {
-  const { HOGNOSE_PYTHON: named, VIRTUAL_ENV: active } = process.env;
-  if (named) return named;
-  if (active && resolve(active) !== resolve(venv)) return venvPython(active);
-  return process.platform === 'win32' ? 'python' : 'python3';
+function search(project: Project, python: string | undefined): { readonly path: string } {
+  const [asked, source] = python === undefined ? besidesVenv(project.venv) : [python, '--python'];
+  try {
+    return findPython({ python: asked, projectRoot: project.root });
+  } catch (error) {
+    // The runtime's message is about its own option and its own order; the user knows neither here.
+    const [what = ''] = messageOf(error).replace('the option python', source).split(' The order of search');
+    throw new PythonEnvironmentError(
+      `${what} A .venv is made from the first of --python, HOGNOSE_PYTHON, VIRTUAL_ENV and ${ON_PATH} on the PATH.`,
+      { cause: error },
+    );
+  }
 }
+
+/** What the search finds where the project's `.venv` is left out, which is about to be made, and what named it. */
+function besidesVenv(venv: string): [python: string, source: string] {
+  const { HOGNOSE_PYTHON: named, VIRTUAL_ENV: active } = process.env;
+  if (named) return [named, 'HOGNOSE_PYTHON'];
+  if (active && resolve(active) !== resolve(venv)) return [venvPython(active), 'VIRTUAL_ENV'];
+  return [ON_PATH, 'the PATH'];
+}
+
+const ON_PATH = process.platform === 'win32' ? 'python' : 'python3';
 
 /**
  * Asks an interpreter who it is.

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PythonEnvironmentError } from '../errors.js';
-import { runProgram } from '../process.js';
+import { runProgram, temporaryFilesIn, withTemporaryFolder } from '../process.js';
 import type { Progress } from '../progress.js';
 import { venvPython } from '../project/project.js';
 import { diagnose, explainResolution, lastError, progressOf } from './pip-output.js';
@@ -49,8 +48,7 @@ export async function resolveRequirements(request: ResolveRequest): Promise<Requ
   const declared = hashDeclared(request.requirements, request.pythonRange);
   const uv = await findUv(signal);
   progress.step(`Resolving ${count(request.requirements.length)} with ${uv === undefined ? 'pip' : 'uv'}`);
-  const folder = await mkdtemp(join(tmpdir(), 'hognose-'));
-  try {
+  return withTemporaryFolder(async (folder) => {
     let uvFailure: string | undefined;
     if (uv !== undefined) {
       const resolved = await resolveWithUv(uv, folder, request);
@@ -67,9 +65,7 @@ export async function resolveRequirements(request: ResolveRequest): Promise<Requ
       );
     }
     return { tool: 'pip', python, platform: `${process.platform}-${process.arch}`, declared, packages };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The locked packages, or why uv could not resolve them. */
@@ -111,6 +107,7 @@ async function resolveWithPip(
   const run = (extra: readonly string[]): ReturnType<typeof runProgram> =>
     runProgram(venvPython(venv), [...args, ...extra, '--', ...requirements], {
       cwd: request.root,
+      env: temporaryFilesIn(folder),
       signal,
       onLine: (line) => {
         const told = progressOf(line);

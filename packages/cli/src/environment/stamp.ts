@@ -10,6 +10,8 @@ export interface Stamp {
   readonly lock: string | null;
   /** The interpreter's version, as `3.11.7`. */
   readonly python: string;
+  /** What stood in site-packages after that, by which damage is seen. */
+  readonly entries: readonly string[];
 }
 
 const FILE = 'hognose.json';
@@ -23,6 +25,7 @@ export function readStamp(venv: string): Stamp | undefined {
       isManaged: stamp.isManaged,
       lock: typeof stamp.lock === 'string' ? stamp.lock : null,
       python: stamp.python,
+      entries: Array.isArray(stamp.entries) ? stamp.entries : [],
     };
   } catch {
     return undefined;

@@ -18,6 +18,7 @@ import {
 import { formatLock, hashDeclared, parseLock, sha256, type RequirementsLock } from './requirements-lock.js';
 import { resolveRequirements } from './resolve.js';
 import { readStamp, writeStamp } from './stamp.js';
+import { installedEntries, isRecord } from './site-packages.js';
 import { createVenv, stateOfVenv } from './virtual-environment.js';
 
 /** How an environment is brought up to date. */
@@ -80,7 +81,10 @@ export async function syncEnvironment(
     );
   }
   const isThere = state === 'ours' || state === 'adopted';
-  if (text !== undefined && isFresh && isThere && stamp?.lock === sha256(text) && existsSync(python)) {
+  const present = isThere ? new Set(installedEntries(project.venv)) : new Set<string>();
+  const lost = (stamp?.entries ?? []).filter((entry) => !present.has(entry));
+  const isWhole = lost.length === 0;
+  if (text !== undefined && isFresh && isThere && isWhole && stamp?.lock === sha256(text) && existsSync(python)) {
     return { python, version: stamp.python, lock: previous, lockHash: stamp.lock, changed: false };
   }
   if (state === 'foreign' && options.force !== true) throw foreignVenv(project);
@@ -116,9 +120,12 @@ export async function syncEnvironment(
   }
   const lockHash = sha256(readFileSync(project.requirementsLock));
   // An installation that is interrupted is done again: only a complete one is stamped with its lock.
-  writeStamp(project.venv, { isManaged, lock: null, python: version });
-  await installLock(project, lock, isManaged, progress, signal);
-  writeStamp(project.venv, { isManaged, lock: lockHash, python: version });
+  // pip goes by the record of a package: where that is there and files are not, it must be told to install again.
+  const isDamaged = lost.some((entry) => !isRecord(entry));
+  const entries = stamp?.entries ?? [];
+  writeStamp(project.venv, { isManaged, lock: null, python: version, entries });
+  await installLock(project, lock, { isManaged, isDamaged }, progress, signal);
+  writeStamp(project.venv, { isManaged, lock: lockHash, python: version, entries: installedEntries(project.venv) });
   progress.done();
   return { python, version, lock, lockHash, changed: true };
 }

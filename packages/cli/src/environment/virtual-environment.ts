@@ -49,7 +49,7 @@ export async function createVenv(
   } catch (error) {
     throw fileError(venv, error);
   }
-  writeStamp(venv, { isManaged: true, lock: null, python: version });
+  writeStamp(venv, { isManaged: true, lock: null, python: version, entries: [] });
   const uv = await findUv(signal);
   if (uv !== undefined) {
     const args = ['venv', '--quiet', '--allow-existing', '--no-python-downloads', '--python', interpreter.path, venv];

@@ -1,5 +1,5 @@
 import { linkSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileError, HognoseError, systemCode } from '../errors.js';
 import type { Progress } from '../progress.js';
 
@@ -55,7 +55,8 @@ function take(file: string): boolean {
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
-    throw fileError(file, error);
+    // The file is ours alone: it is the directory that cannot be written.
+    throw fileError(dirname(file), error);
   } finally {
     rmSync(own, { force: true });
   }

@@ -12,6 +12,8 @@ export const PY_IMPORT = {
 export interface PackageJsonEdit {
   readonly text: string;
   readonly note?: string;
+  /** Whether the project's files are CommonJS unless their names say otherwise. */
+  readonly isCommonJs: boolean;
 }
 
 /**
@@ -22,24 +24,26 @@ export interface PackageJsonEdit {
 export function extendPackageJson(file: string): PackageJsonEdit {
   if (!existsSync(file)) {
     const fresh = { name: packageName(file), private: true, type: 'module', imports: { '#py/*': PY_IMPORT } };
-    return { text: `${JSON.stringify(fresh, null, 2)}\n` };
+    return { text: `${JSON.stringify(fresh, null, 2)}\n`, isCommonJs: false };
   }
   const source = readFileSync(file, 'utf8');
   const json = parse(file, source);
+  const isCommonJs = json['type'] !== 'module';
   const imports = json['imports'] ?? {};
   if (typeof imports !== 'object' || Array.isArray(imports)) {
     throw new ConfigError(`${file}: "imports" is no object; mend it and run this again`);
   }
   const present = (imports as Record<string, unknown>)['#py/*'];
   if (present !== undefined) {
-    if (JSON.stringify(present) === JSON.stringify(PY_IMPORT)) return { text: source };
+    if (JSON.stringify(present) === JSON.stringify(PY_IMPORT)) return { text: source, isCommonJs };
     return {
       text: source,
+      isCommonJs,
       note: `package.json maps "#py/*" otherwise and was left so; the wrappers need ${JSON.stringify(PY_IMPORT)}`,
     };
   }
   json['imports'] = { ...imports, '#py/*': PY_IMPORT };
-  return { text: stringifyAs(source, json) };
+  return { text: stringifyAs(source, json), isCommonJs };
 }
 
 function parse(file: string, source: string): Record<string, unknown> {

@@ -5,12 +5,12 @@
  *
  * @packageDocumentation
  */
-import type { Kw as $Kw, Pending as $Pending, PyHandle as $PyHandle } from '@hognose/runtime';
+import type { Kw as $Kw, Pending as $Pending, PyFloat as $PyFloat, PyHandle as $PyHandle } from '@hognose/runtime';
 type $Arg<T> = T | Promise<T>;
 
 interface evaluate$kw {
   /** default `None` */
-  values?: $Arg<{ readonly [key: string]: number } | ReadonlyMap<string, number> | $PyHandle | null>;
+  values?: $Arg<{ readonly [key: string]: number | $PyFloat } | ReadonlyMap<string, number | $PyFloat> | $PyHandle | null>;
 }
 /**
  * The value of an expression as a number.
@@ -19,7 +19,7 @@ interface evaluate$kw {
  */
 export declare function evaluate(
   expression: $Arg<$PyHandle<'sympy.core.expr.Expr'> | $PyHandle>,
-  values?: $Arg<{ readonly [key: string]: number } | ReadonlyMap<string, number> | $PyHandle | null> | $Kw<evaluate$kw>,
+  values?: $Arg<{ readonly [key: string]: number | $PyFloat } | ReadonlyMap<string, number | $PyFloat> | $PyHandle | null> | $Kw<evaluate$kw>,
   $kw?: $Kw<evaluate$kw>,
 ): $Pending<number>;
 
