@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-import type { Kw as $Kw, Pending as $Pending, PyArg as $PyArg, PyHandle as $PyHandle, PyInt as $PyInt } from '@hognose/runtime';
+import type { Kw as $Kw, Pending as $Pending, PyArg as $PyArg, PyFloat as $PyFloat, PyHandle as $PyHandle, PyInt as $PyInt } from '@hognose/runtime';
 type $Arg<T> = T | Promise<T>;
 
 interface clear_data_home$kw {
@@ -277,7 +277,7 @@ interface fetch_openml$kw {
   /** default `3` */
   n_retries?: $Arg<$PyInt>;
   /** default `1.0` */
-  delay?: $Arg<number>;
+  delay?: $Arg<number | $PyFloat>;
   /** default `'auto'` */
   parser?: $Arg<string>;
   /** default `None` */
