@@ -103,6 +103,7 @@ export function findUpwards(from: string, names: readonly string[]): string | un
  * Options of the project's default runtime, from its hognose.runtime.json; none where there is no such file.
  *
  * @throws {@link ConfigError} When the file cannot be read.
+ * @throws {@link PythonEnvironmentError} When the interpreter that it names is not there.
  * @internal
  */
 export function readRuntimeFile(projectRoot: string): RuntimeOptions {
@@ -125,11 +126,18 @@ export function readRuntimeFile(projectRoot: string): RuntimeOptions {
       `${file} is of version ${String(version)} and this runtime reads version 1: run \`hognose generate\``,
     );
   }
+  const named = fromRoot(python);
+  if (!process.env['HOGNOSE_PYTHON'] && typeof named === 'string' && !existsSync(named)) {
+    throw new PythonEnvironmentError(
+      `${file} names the interpreter ${named}, which does not exist: run \`npx hognose generate\`, which makes the ` +
+        `project's environment anew`,
+    );
+  }
   return {
     ...options,
     projectRoot,
     // An environment variable counts before the file: whoever sets it means it.
-    ...(process.env['HOGNOSE_PYTHON'] ? {} : { python: fromRoot(python) as string }),
+    ...(process.env['HOGNOSE_PYTHON'] ? {} : { python: named as string }),
     pythonPath: (Array.isArray(pythonPath) ? pythonPath.map(fromRoot) : pythonPath) as string[],
   };
 }

@@ -24,6 +24,7 @@ export {
   type PyTuple,
   type TypedArray,
 } from './values/types.js';
+export { RESERVED_MEMBERS } from './handles/chain.js';
 export type { Pending, PendingMembers, PyClass, PyHandle } from './handles/types.js';
 export {
   CallTimeoutError,

@@ -23,7 +23,8 @@ export interface RuntimeOptions {
   /** What carries the calls: a socket with frames of msgpack, or gRPC, which costs several times as much. @defaultValue `socket` */
   readonly transport?: 'socket' | 'grpc';
   /**
-   * Milliseconds after which a call without an answer rejects and its worker is replaced; 0: none.
+   * Milliseconds after which a call without an answer rejects, those in which it waits for a worker included; a worker
+   * that runs it is replaced. 0: none.
    * @defaultValue 300000
    */
   readonly timeoutMs?: number;
@@ -78,6 +79,9 @@ const RULES: Readonly<Record<keyof RuntimeOptions, readonly [test: (value: unkno
  * @internal
  */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
+  if (typeof options !== 'object' || (options as object | null) === null || Array.isArray(options)) {
+    throw new ConfigError(`createRuntime: options must be an object, not ${inspect(options)}`);
+  }
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as RuntimeOptions;

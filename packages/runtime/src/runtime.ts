@@ -7,12 +7,17 @@ import { EncodeContext, encodeArguments, encodeKeywords } from './values/encode.
 import { atCaller, ConfigError } from './errors.js';
 import { resolveOptions, type RuntimeOptions } from './options.js';
 import { Pool } from './pool/pool.js';
+import { splitKeywords, type Keywords } from './handles/expression.js';
+import { isPlain, keywordsOf, type Kw } from './values/types.js';
 
 /** Options of one call. @public */
 export interface CallOptions {
-  /** Keyword arguments by name; one that is `undefined` is not passed. */
-  readonly kwargs?: Readonly<Record<string, unknown>>;
-  /** Milliseconds after which the call rejects and its worker is replaced; 0: none. @defaultValue the runtime's */
+  /** Keyword arguments by name, or a `kw()`; one that is `undefined` is not passed. */
+  readonly kwargs?: Readonly<Record<string, unknown>> | Kw;
+  /**
+   * Milliseconds after which the call rejects, those in which it waits for a worker included; a worker that runs it is
+   * replaced. 0: none. @defaultValue the runtime's
+   */
   readonly timeoutMs?: number;
 }
 
@@ -57,7 +62,7 @@ export interface Runtime {
    * Calls a function, constructs a class or calls a static method.
    *
    * @param target - Dotted path: `math.sqrt`, `pathlib.Path.cwd`. Must not come from untrusted input.
-   * @param args - Positional arguments; trailing `undefined` means "not passed".
+   * @param args - Positional arguments, and last, instead of `kwargs`, a `kw()`; trailing `undefined` means "not passed".
    * @returns Plain data by value, anything else as a {@link PyHandle}.
    * @throws {@link PythonError} When Python raises.
    * @throws {@link WorkerCrashedError} When the worker dies under the call.
@@ -104,13 +109,14 @@ class PoolRuntime implements Runtime {
   async call<R>(target: string, args: readonly unknown[] = [], options: CallOptions = {}): Promise<R> {
     checkTarget(target);
     if (!Array.isArray(args)) throw new ConfigError(`call('${target}'): args must be an array`);
+    const [positional, keywords] = argumentsOf(target, args, options);
     const context = new EncodeContext();
     return (await this.#run({
       callType: CallType.FUNCTION,
       target,
       handle: 0,
-      args: encodeArguments(args, context),
-      kwargs: encodeKeywords(options.kwargs, context),
+      args: encodeArguments(positional, context),
+      kwargs: encodeKeywords(keywords, context),
       steps: [],
       result: ResultMode.AUTO,
       owner: context.owner,
@@ -122,6 +128,7 @@ class PoolRuntime implements Runtime {
 
   async get<R>(target: string, options: Pick<CallOptions, 'timeoutMs'> = {}): Promise<R> {
     checkTarget(target);
+    checkOptions(`get('${target}')`, options, ['timeoutMs']);
     return (await this.#run({
       callType: CallType.GET_ATTR,
       target,
@@ -179,6 +186,32 @@ function checkTarget(target: unknown): void {
   ) {
     throw new ConfigError(`${inspect(target)} is no target: it must be a dotted path, such as 'numpy.linalg.inv'`);
   }
+}
+
+/** Positional and keyword arguments of a call; the latter stand in `kwargs`, or in a last `kw()`. */
+function argumentsOf(
+  target: string,
+  args: readonly unknown[],
+  options: CallOptions,
+): readonly [positional: readonly unknown[], keywords: Keywords | undefined] {
+  const call = `call('${target}')`;
+  checkOptions(call, options, ['kwargs', 'timeoutMs']);
+  const { kwargs } = options;
+  const [positional, keywords] = splitKeywords(args);
+  if (kwargs === undefined) return [positional, keywords];
+  if (keywords !== undefined) throw new ConfigError(`${call}: keywords stand in kwargs or in a last kw(), not in both`);
+  const given = keywordsOf(kwargs) ?? kwargs;
+  if (!isPlain(given)) throw new ConfigError(`${call}: kwargs must be a plain object, not ${inspect(kwargs)}`);
+  return [positional, given];
+}
+
+/** Refuses what would be ignored. */
+function checkOptions(call: string, options: unknown, known: readonly string[]): void {
+  if (!isPlain(options) || keywordsOf(options) !== undefined) {
+    throw new ConfigError(`${call}: options must be an object of ${known.join(', ')}, not ${inspect(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new ConfigError(`${call}: ${unknown} is no option: there are ${known.join(', ')}`);
 }
 
 function checkTimeout(timeoutMs: number | undefined): number | undefined {

@@ -1,6 +1,26 @@
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CallTimeoutError, ConfigError, PythonError, type Runtime, type WorkerOutput } from '../src/index.js';
-import { isAlive, LANES, PYTHON_FIXTURES, rejection, startFixtureRuntime, until } from './support.js';
+import {
+  CallTimeoutError,
+  ConfigError,
+  kw,
+  PythonError,
+  type EncodeError,
+  type PyHandle,
+  type Runtime,
+  type WorkerOutput,
+} from '../src/index.js';
+import {
+  isAlive,
+  LANES,
+  PYTHON_FIXTURES,
+  rejection,
+  startFixtureRuntime,
+  temporaryDirectory,
+  until,
+} from './support.js';
+
+const directory = temporaryDirectory();
 
 const PROBE = join(PYTHON_FIXTURES, 'probe.py');
 
@@ -92,6 +112,64 @@ describe.each(LANES)('calls over %s', (transport) => {
         { 'not a name': 1, self: 2, __proto: 3 },
       ]);
     });
+  });
+
+  describe('options', () => {
+    test.each([
+      [{ kwarg: { a: 1 } }, 'kwarg is no option: there are kwargs, timeoutMs'],
+      [{ timeoutMS: 1 }, 'timeoutMS is no option'],
+      [kw({ a: 1 }), 'options must be an object of kwargs, timeoutMs'],
+      [null, 'options must be an object'],
+      [[], 'options must be an object'],
+      [{ kwargs: 3 }, 'kwargs must be a plain object, not 3'],
+      [{ kwargs: new Map([['a', 1]]) }, 'kwargs must be a plain object'],
+    ])('that would be ignored are refused: %p', async (options, message) => {
+      const error = await rejection(runtime.call('probe.arguments', [], options as never));
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toContain(`call('probe.arguments'): ${message}`);
+    });
+
+    test('keywords may stand in a kw(), as kwargs or as the last argument, but not in both', async () => {
+      expect(await runtime.call('probe.arguments', [1], { kwargs: kw({ a: 2 }) })).toEqual([[1], { a: 2 }]);
+      expect(await runtime.call('probe.arguments', [1, kw({ a: 2 })], { timeoutMs: 9_000 })).toEqual([[1], { a: 2 }]);
+      const error = await rejection(runtime.call('probe.arguments', [kw({ a: 2 })], { kwargs: {} }));
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toContain('not in both');
+      expect(() => kw(3 as never)).toThrow('kw: keywords must be a plain object, not 3');
+      expect((await rejection(runtime.get('math.pi', { kwargs: {} } as never))).message).toContain(
+        'kwargs is no option',
+      );
+    });
+
+    test('the path of what is nested very deeply is told without its middle', async () => {
+      let value: unknown = Symbol('x');
+      for (let depth = 0; depth < 400; depth += 1) value = [value];
+      const error = await rejection<EncodeError>(runtime.call('probe.identity', [value]));
+      expect(error.path).toMatch(/^args(\[0\])+…\[?[0\]]+.*\[0\]$/);
+      expect(error.message.length).toBeLessThan(300);
+    });
+
+    test('a key that is a symbol is an EncodeError with its place', async () => {
+      const key = Symbol('secret');
+      const nested = await rejection<EncodeError>(runtime.call('probe.identity', [[{ [key]: 1 }]]));
+      expect([nested.code, nested.path]).toEqual(['ENCODE', 'args[0][0]']);
+      expect(nested.message).toContain('the key Symbol(secret) is a symbol');
+      expect(
+        (await rejection(runtime.call('probe.identity', [], { kwargs: { [key]: 1 } as never }))).message,
+      ).toContain('kwargs');
+    });
+  });
+
+  test("a result that holds msgpack's own types stays in Python, and cannot pass for a handle", async () => {
+    const before = await runtime.call('probe.pid');
+    for (const source of ['ExtType(3, b"\\x92\\x01\\xa1x")', 'ExtType(99, b"")', 'Timestamp(1, 2)']) {
+      for (const around of ['%', '[%]', '{1: (%,)}', '{%: 1}']) {
+        const expression = around.replace('%', `__import__("msgpack").${source}`);
+        const handle = await runtime.call<PyHandle>('builtins.eval', [expression]);
+        expect(await handle.$repr()).toContain(source.slice(0, 7));
+      }
+    }
+    expect(await runtime.call('probe.pid')).toBe(before);
   });
 
   describe('exceptions', () => {
@@ -228,6 +306,19 @@ describe.each(LANES)('calls over %s', (transport) => {
       const after = await runtime.call<number>('probe.pid');
       expect(after).not.toBe(before);
       await until('the old worker is gone', () => !isAlive(before));
+    });
+
+    test('timeoutMs covers the time in the queue: the call never runs, and no worker is ended for it', async () => {
+      const go = join(directory, `go ${transport}`);
+      const mark = join(directory, `mark ${transport}`);
+      const running = runtime.call<number>('probe.wait_for', [go]);
+      const error = await rejection(runtime.call('probe.touch_and_wait', [mark, go], { timeoutMs: 50 }));
+      expect(error).toBeInstanceOf(CallTimeoutError);
+      expect(error.message).toContain('probe.touch_and_wait had not started within 50 ms');
+      expect(runtime.stats().queued).toBe(0);
+      writeFileSync(go, '');
+      expect(await runtime.call('probe.pid')).toBe(await running);
+      expect(existsSync(mark)).toBe(false);
     });
 
     test('a timeout of 0 is none, and one that is kept does nothing', async () => {

@@ -129,6 +129,16 @@ describe.each(LANES)('crashes over %s', (transport) => {
     expect(await runtime.call('math.sqrt', [16])).toBe(4);
   });
 
+  test('the end of stderr is that of the call, and of no call before it', async () => {
+    const lines: string[] = [];
+    await using runtime = await start({ onOutput: (line) => lines.push(line.text) });
+    await runtime.run(() => py`import sys; print("earlier", file=sys.stderr)`);
+    await until('the line has arrived', () => lines.includes('earlier'));
+    const error = await rejection<WorkerCrashedError>(runtime.call('sys.exit', ['later']));
+    expect(error.stderrTail).toBe('later');
+    expect(error.message).not.toContain('earlier');
+  });
+
   onLinux('what a crashed worker has started does not outlive it', async () => {
     await using runtime = await start();
     const child = await runtime.run(

@@ -127,9 +127,14 @@ describe('hognose.runtime.json', () => {
       writeFileSync(${JSON.stringify(join(root, 'hognose.runtime.json'))}, JSON.stringify({ version: 1, python: 'missing' }));
       const second = await caught(sqrt(16));
       writeFileSync(${JSON.stringify(join(root, 'hognose.runtime.json'))}, ${JSON.stringify(mended)});
-      return [first[0], second[0], await sqrt(16)];
+      return [first[0], second[0], second[1], await sqrt(16)];
     `;
-    expect(await inProcess(source)).toEqual(['ConfigError', 'PythonEnvironmentError', 4]);
+    expect(await inProcess(source)).toEqual([
+      'ConfigError',
+      'PythonEnvironmentError',
+      expect.stringMatching(/hognose\.runtime\.json names the interpreter .*missing, .*npx hognose generate/),
+      4,
+    ]);
   });
 
   test('many first calls at once start one runtime', async () => {

@@ -19,6 +19,7 @@ const EXPORTS = [
   'PoolClosedError',
   'PythonEnvironmentError',
   'PythonError',
+  'RESERVED_MEMBERS',
   'WorkerCrashedError',
   'WorkerError',
   'WorkerStartError',

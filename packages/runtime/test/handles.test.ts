@@ -11,6 +11,7 @@ import {
   kw,
   pyModule,
   PythonError,
+  RESERVED_MEMBERS,
   setDefaultRuntime,
   tuple,
   type Pending,
@@ -423,6 +424,48 @@ describe.each(LANES)('handles over %s', (transport) => {
       const inside = await rejection(identity([Counter(1).get()]));
       expect(inside).toBeInstanceOf(EncodeError);
       expect(inside.message).toContain('args[0][0]: a promise cannot travel to Python: await it first');
+    });
+
+    test('$str, $repr and $len of a pending are part of its chain; $type must wait', async () => {
+      const counter = Counter(7);
+      expect(await counter.$str()).toBe('Counter at 7');
+      expect(await Counter(7).$len()).toBe(0);
+      expect(await Counter(7).add(1).$repr()).toMatch(/^<probe\.Counter object/);
+      const pending = Counter(1) as unknown as PyHandle;
+      expect(() => pending.$type).toThrow('has no $type yet: await it first');
+    });
+
+    test('`new` says that classes are called without it', () => {
+      const Class = Counter as unknown as new (start: number) => unknown;
+      expect(() => new Class(1)).toThrow('probe.Counter: classes of Python are called without `new`');
+    });
+
+    test('only names that JavaScript itself reads are kept from Python', async () => {
+      const made = await runtime.call<PyHandle>('types.SimpleNamespace', [], {
+        kwargs: { tagName: 1, nodeType: 2, valueOf: 3, constructor: 4 },
+      });
+      const names = made as unknown as Record<string, unknown>;
+      expect(await Promise.all(['tagName', 'nodeType', 'valueOf'].map((name) => names[name]))).toEqual([1, 2, 3]);
+      expect(names['constructor']).toBeUndefined();
+      expect(await made.$get('constructor')).toBe(4);
+      expect(made).toEqual(made);
+      expect(RESERVED_MEMBERS.every((name) => ['undefined', 'function'].includes(typeof names[name]))).toBe(true);
+    });
+
+    test('arguments beside a promise are taken when the call is made too', async () => {
+      const list = [1];
+      const record = { a: 1 };
+      const pending = callable<unknown>('arguments')(
+        list,
+        Counter(2).get(),
+        [list],
+        kw({ record, wait: Counter(3).get() }),
+      );
+      list.push(2);
+      record.a = 2;
+      expect(await pending).toEqual([[[1], 2, [[1]]], { record: { a: 1 }, wait: 3 }]);
+      const error = await rejection<EncodeError>(identity(Promise.reject(new Error('seen')), [Symbol('x')]));
+      expect([error.code, error.path]).toEqual(['ENCODE', 'args[1][0]']);
     });
 
     test('arguments are taken when the call is made', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ConfigError,
@@ -206,6 +206,18 @@ describe('the interpreter', () => {
     expect(error.message).toContain('I am a shell');
   });
 
+  test('that the system refuses to start at once is one too, and leaves no directory', async () => {
+    const temporary = join(directory, 't');
+    mkdirSync(temporary);
+    const script = runNode(`
+      process.env.TMPDIR = ${JSON.stringify(temporary)};
+      console.log(await hognose.createRuntime({ size: 1, env: { A: 'a\\0b' } }).catch((error) => error.name + ' ' + error.message));
+    `);
+    expect(await script.line()).toMatch(/^PythonEnvironmentError the interpreter .* cannot be run: .*null bytes/);
+    expect((await script.ended).code).toBe(0);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
   test('that the system cannot run is a PythonEnvironmentError', async () => {
     const broken = program('no shell', '#!/no/such/shell\n');
     const error = await rejection(createRuntime({ size: 1, python: broken, onOutput: () => undefined }));
@@ -231,6 +243,12 @@ describe('options', () => {
     expect(error).toBeInstanceOf(ConfigError);
     for (const name of Object.keys(wrong)) expect(error.message).toContain(`${name}: `);
     expect(error.message).toContain('colour: unknown; the options are size, python');
+  });
+
+  test.each([['x'], [null], [[]]])('S05 that are no object are refused: %p', async (options) => {
+    const error = await rejection(createRuntime(options as never));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain('createRuntime: options must be an object, not ');
   });
 
   test.each([{ size: 1.5 }, { size: 1025 }, { size: NaN }, { timeoutMs: Infinity }, { python: '' }])(
@@ -275,6 +293,83 @@ describe('options', () => {
     `;
     expect(await runNode(script, [], folder).line()).toMatch(/^0\.333/);
     expect(await runNode(`process.env.PYTHONPATH = process.cwd();${script}`, [], folder).line()).toContain('shadowed');
+  });
+});
+
+describe('a poisoned working directory', () => {
+  test.each(['argparse.py', 'msgpack.py', 'hognose/__init__.py', 'socket.py'])(
+    'does not harm a worker: %s in it is not imported',
+    async (name) => {
+      const folder = join(directory, `poisoned by ${name.replace('/', ' ')}`);
+      mkdirSync(join(folder, 'hognose'), { recursive: true });
+      if (!name.startsWith('hognose')) rmSync(join(folder, 'hognose'), { recursive: true });
+      writeFileSync(join(folder, name), 'raise RuntimeError("poisoned")\n');
+      const script = runNode(
+        `const runtime = await hognose.createRuntime({ size: 1, onOutput() {} });
+         console.log(await runtime.call('math.sqrt', [16]), (await runtime.get('sys.path')).includes(process.cwd()));`,
+        [],
+        folder,
+      );
+      expect(await script.line()).toBe('4 false');
+    },
+  );
+});
+
+describe('the directory of the sockets', () => {
+  const temporary = join(directory, 's');
+  const inTemporary = (source: string): string => `process.env.TMPDIR = ${JSON.stringify(temporary)};\n${source}`;
+
+  test.each(['SIGKILL', 'SIGTERM'] as const)('that %s has left is removed by the next start', async (signal) => {
+    mkdirSync(temporary, { recursive: true });
+    const killed = runNode(
+      inTemporary(`
+        const runtime = await hognose.createRuntime({ size: 1 });
+        console.log('ready');
+        await runtime.call('time.sleep', [600]);
+      `),
+    );
+    await killed.line();
+    const [left = ''] = readdirSync(temporary);
+    expect(left).toMatch(new RegExp(`^hognose-${killed.pid}-`));
+    const other = runNode(
+      inTemporary(`
+        const runtime = await hognose.createRuntime({ size: 1 });
+        console.log('ready');
+        await new Promise((resolve) => process.once('SIGUSR2', resolve) && setTimeout(resolve, 20_000));
+        await runtime.close();
+      `),
+    );
+    await other.line();
+    expect(readdirSync(temporary)).toContain(left); // its process runs
+    other.kill('SIGUSR2');
+    killed.kill(signal);
+    await killed.ended;
+    const next = runNode(
+      inTemporary(`
+        const runtime = await hognose.createRuntime({ size: 1 });
+        await runtime.call('math.sqrt', [16]);
+        await runtime.close();
+      `),
+    );
+    expect(await next.ended).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(temporary)).not.toContain(left);
+    await other.ended;
+  });
+
+  test('cannot be made without a directory for temporary files, which is said', async () => {
+    const script = runNode(`
+      process.env.TMPDIR = '/no/such/directory';
+      console.log(await hognose.createRuntime({ size: 1 }).catch((error) => error instanceof hognose.HognoseError && error.message));
+    `);
+    expect(await script.line()).toMatch(/^no socket can be made in \/no\/such\/directory, .*ENOENT.*TMPDIR/);
+  });
+
+  test('and the workers are cared for by one listener, however many runtimes there are', async () => {
+    await using first = await startFixtureRuntime();
+    const listeners = process.listenerCount('exit');
+    await using second = await startFixtureRuntime();
+    expect(process.listenerCount('exit')).toBe(listeners);
+    expect([first, second]).toHaveLength(2);
   });
 });
 

@@ -31,11 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from hognose.worker import run
     except ModuleNotFoundError as error:
-        if error.name not in ("msgpack", "grpc", "google"):
+        packages = {"msgpack": "msgpack", "grpc": "grpcio", "google": "protobuf"}
+        package = packages.get((error.name or "").partition(".")[0])
+        if package is None:
             raise
         # Node reads this line.
         print(
-            f"hognose: the package {error.name} is missing: run `{sys.executable} -m pip install {error.name}`, "
+            f"hognose: the package {package} is missing: run `{sys.executable} -m pip install {package}`, "
             "or `npx hognose init` for an environment that has it",
             file=sys.stderr,
         )
@@ -61,4 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Not the directory that it was started in, which `-m` puts first: a file there must not shadow a library.
+    if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+        del sys.path[0]
     sys.exit(main())

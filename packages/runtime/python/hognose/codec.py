@@ -58,6 +58,9 @@ DTYPES: Final = {
 
 _CONTAINERS: Final = (list, tuple, dict)
 
+#: Types that msgpack writes in its own way and never asks about: they would pass for this codec's extensions.
+_FOREIGN: Final = (msgpack.ExtType, msgpack.Timestamp)
+
 
 class Undecodable:
     """Stands in a decoded message for a value that cannot be read, so that only the call that holds it fails."""
@@ -104,6 +107,8 @@ class Codec:
         #: How many tuples are around the value that is being read or written.
         self._tuple_depth = 0
         self._has_tuples = False
+        #: References to the foreign types while there is no instance of them.
+        self._foreign_references = _FOREIGN_REFERENCES
 
     def decode(self, data: bytes | bytearray | memoryview) -> Any:
         """Reads one msgpack value. What cannot be read is an `Undecodable` in its place."""
@@ -133,13 +138,16 @@ class Codec:
         self._put.clear()
         self._has_tuples = False
         if type(value) is PlainOnly:
+            self._refuse_foreign(value.value)
             return self._pack_whole(value.value, self._write_plain_extension)
-        if type(value) is HandleOnly:
-            value = self._handle(value.value)
-        elif type(value) is memoryview:  # msgpack itself would take the bytes for the elements
-            plain = _write_memoryview(value)
-            value = self._handle(value) if plain is None else plain
         try:
+            if type(value) is HandleOnly:
+                value = self._handle(value.value)
+            elif type(value) is memoryview:  # msgpack itself would take the bytes for the elements
+                plain = _write_memoryview(value)
+                value = self._handle(value) if plain is None else plain
+            else:
+                self._refuse_foreign(value)
             return self._pack_whole(value, self._write_extension)
         except EncodeError:
             for handle in self._put:  # they have not travelled: nobody would release them
@@ -151,6 +159,20 @@ class Codec:
         if mode == RESULT_MODE_HANDLE:
             return HandleOnly(value)
         return PlainOnly(value) if mode == RESULT_MODE_VALUE else value
+
+    def _refuse_foreign(self, value: object) -> None:
+        """Refuses values that hold msgpack's own types; each tuple is looked at when it is written.
+
+        An instance refers to its class, so that the count of references says at once whether there can be any: a look
+        at each value would take longer than to write them.
+        """
+        references = _count_foreign_references()
+        if references is not None and self._foreign_references is not None:
+            self._foreign_references = min(references, self._foreign_references)
+            if references == self._foreign_references:
+                return
+        if _holds_foreign(value):
+            raise EncodeError("a value that holds msgpack's own types cannot travel as plain data")
 
     def _pack_whole(self, value: object, default: Callable[[Any], object]) -> bytes:
         packed = self._pack(value, default)
@@ -193,6 +215,7 @@ class Codec:
             self._enter_tuple(EncodeError)
             self._has_tuples = True
             try:
+                self._refuse_foreign(list(value))
                 return msgpack.ExtType(EXT_TUPLE, self._pack(list(value), default))
             finally:
                 self._tuple_depth -= 1
@@ -236,6 +259,33 @@ class Codec:
             reason = f"extension type {code} cannot be read: {type(error).__name__}: {error}"
         self.found_undecodable = True
         return Undecodable(reason)
+
+
+def _count_foreign_references() -> int | None:
+    """How many references there are to the foreign types; None where an instance need not hold one."""
+    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return None
+    return sum(map(sys.getrefcount, _FOREIGN))
+
+
+#: Before any code of a user runs.
+_FOREIGN_REFERENCES: Final = _count_foreign_references()
+
+
+def _holds_foreign(value: object) -> bool:
+    """Whether a value is of a foreign type, or has one in its lists and dicts."""
+    waiting: list[Any] = [[value]]
+    seen: set[int] = set()
+    while waiting:
+        container = waiting.pop()
+        if id(container) in seen:
+            continue
+        seen.add(id(container))
+        items = [*container, *container.values()] if type(container) is dict else container
+        if not set(map(type, items)).isdisjoint(_FOREIGN):
+            return True
+        waiting.extend(item for item in items if type(item) is list or type(item) is dict)
+    return False
 
 
 def _is_deeper(value: object, limit: int) -> bool:

@@ -84,9 +84,6 @@ def _prepare_process(bootstrap: Bootstrap) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    # Not the directory that Node happens to run in, which `-m` puts first: a file there must not shadow a library.
-    if sys.path[0] in ("", os.getcwd()):
-        del sys.path[0]
     sys.path[:0] = bootstrap.python_path
     # A segfault's Python stack goes to stderr, whose end the host keeps: the crashed thread's, not all of gRPC's.
     faulthandler.enable(all_threads=False)

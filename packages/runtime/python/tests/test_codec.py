@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -250,3 +251,33 @@ def test_memoryviews_keep_the_type_of_their_elements() -> None:
 
 def same_array(left: Any, right: Any) -> bool:
     return left.dtype == right.dtype and np.array_equal(left, right)
+
+
+@pytest.mark.parametrize("inner", [msgpack.ExtType(EXT_HANDLE, b"\x92\x01\xa1x"), msgpack.Timestamp(1, 2)])
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda item: item,
+        lambda item: [1, [item]],
+        lambda item: {"a": {"b": item}},
+        lambda item: {item: 1},
+        lambda item: (1, [(item,)]),
+    ],
+)
+def test_a_value_that_holds_a_type_of_msgpack_stays_here_as_a_whole(
+    inner: object, hold: Callable[[object], object]
+) -> None:
+    table = HandleTable()
+    codec = Codec(table, resolve)
+    value = hold(inner)
+    number, _ = handle_of(codec.encode(value))
+    assert table.get(number) is value
+    with pytest.raises(EncodeError):
+        codec.encode(PlainOnly(value))
+
+
+def test_values_travel_as_plain_data_while_there_are_types_of_msgpack_elsewhere(codec: Codec) -> None:
+    elsewhere = [msgpack.ExtType(5, b"x") for _ in range(3)]
+    value: list[object] = [1, {"a": (2, [3])}]
+    assert codec.decode(codec.encode(value)) == value
+    assert len(elsewhere) == 3

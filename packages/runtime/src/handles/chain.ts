@@ -97,16 +97,27 @@ class ChainNode {
   }
 }
 
-/** Names that JavaScript's own machinery reads of any object; Python's attributes of these names need `$get`. */
-const PROTOCOL = new Set([
+/**
+ * Names that JavaScript's own machinery reads of any object: promises, JSON, texts, comparisons in tests. Python's
+ * attributes of these names need `$get`.
+ *
+ * @internal
+ */
+export const RESERVED_MEMBERS: readonly string[] = [
+  'then',
+  'catch',
+  'finally',
   'constructor',
+  'toString',
+  'toJSON',
   'asymmetricMatch',
-  'nodeType',
-  'tagName',
-  'valueOf',
-  '@@__IMMUTABLE_ITERABLE__@@',
-  '@@__IMMUTABLE_RECORD__@@',
-]);
+];
+const RESERVED = new Set(RESERVED_MEMBERS);
+
+/** Bound, it is a constructor without a `prototype`, which a proxy would have to show. */
+const CALLABLE = function (this: unknown): undefined {
+  return undefined;
+};
 
 function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false): object {
   const isObject = node.isRoot && attributes.length === 0 && !isValue;
@@ -162,12 +173,17 @@ function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false
         };
       case '$name':
         return node.root.kind === 'path' && isObject ? node.root.path : undefined;
-      default:
-        return core === undefined ? undefined : handleMember(core, name);
+      case '$str':
+      case '$repr':
+      case '$len':
+        // Of a result on its way they are part of the chain.
+        if (!isObject) return attribute(`__${name.slice(1)}__`);
+        break;
     }
+    return core === undefined ? undefined : handleMember(core, name);
   };
 
-  const target = Object.defineProperty(() => undefined, inspect.custom, { value: describe, configurable: true });
+  const target = Object.defineProperty(CALLABLE.bind(null), inspect.custom, { value: describe, configurable: true });
   return new Proxy(target, {
     get(_, key) {
       if (typeof key === 'symbol') {
@@ -178,6 +194,7 @@ function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false
         if (key === Symbol.asyncDispose) return member('$release');
         return undefined;
       }
+      if (key === '$type' && !isObject) throw new TypeError(`${describe()} has no $type yet: await it first`);
       if (key.startsWith('$')) return member(key);
       if (key === 'then' || key === 'catch' || key === 'finally') {
         if (isObject) return undefined; // an object in Python is never a promise
@@ -188,10 +205,15 @@ function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false
       }
       if (key === 'then_' || key === 'catch_') return attribute(key.slice(0, -1));
       if (key === 'toString' || key === 'toJSON') return describe;
-      return PROTOCOL.has(key) ? undefined : attribute(key);
+      return RESERVED.has(key) || key.startsWith('@@') ? undefined : attribute(key);
     },
     apply: (_, __, args: unknown[]) =>
       operate('call', ...splitKeywords(args, attributes.length === 0 ? node.keywordsFrom : undefined)),
+    construct: () => {
+      throw new TypeError(
+        `${labelOf(node.root, [...node.operations, ...path])}: classes of Python are called without \`new\``,
+      );
+    },
     set(_, key) {
       throw new TypeError(
         `${describe()}: an attribute in Python is set by $set('${String(key)}', value), which can be awaited`,

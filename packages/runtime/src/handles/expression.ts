@@ -2,8 +2,8 @@
 import type { CallRequest, Executor } from '../call-request.js';
 import { ChainConsumedError, HandleAffinityError, HandleReleasedError } from '../errors.js';
 import { CallType, ResultMode, StepKind, type EncodedValue } from '../gen/messages.js';
-import { EncodeContext, encodeArguments, encodeKeywords } from '../values/encode.js';
-import { isFloat, keywordsOf } from '../values/types.js';
+import { EncodeContext, encodeArguments, encodeKeywords, encodeValue } from '../values/encode.js';
+import { isFloat, isPlain, keywordsOf } from '../values/types.js';
 import { handleCoreOf, type HandleCore, type HandleOwner } from './core.js';
 
 /** Where an expression starts. @internal */
@@ -50,11 +50,26 @@ export function encodeGiven(
   };
 }
 
+/** Encodes at once what is at hand, and each promise's value when it has settled. */
 async function settle(args: readonly unknown[], keywords: Keywords | undefined): Promise<EncodedArguments> {
+  const context = new EncodeContext();
   const names = Object.keys(keywords ?? {});
-  const values = await Promise.all([...args, ...Object.values(keywords ?? {})]);
+  const given = [...args, ...Object.values(keywords ?? {})];
+  const settling = Promise.all(given.map((value) => (isThenable(value) ? value : undefined)));
+  settling.catch(() => undefined); // an error below is told instead
+  const encoded = given.map((value, index) => {
+    if (isThenable(value) || value === undefined) return undefined;
+    const path = index < args.length ? `args[${index}]` : `kwargs.${names[index - args.length] ?? ''}`;
+    return encodeValue(value, path, context);
+  });
+  const values = (await settling).map((value, index) => encoded[index] ?? value);
   const settled = Object.fromEntries(names.map((name, index) => [name, values[args.length + index]]));
-  return encodeGiven(values.slice(0, args.length), keywords === undefined ? undefined : settled);
+  return {
+    args: encodeArguments(values.slice(0, args.length), context),
+    kwargs: encodeKeywords(keywords === undefined ? undefined : settled, context),
+    owner: context.owner,
+    objects: context.objects,
+  };
 }
 
 function isThenable(value: unknown): boolean {
@@ -80,9 +95,7 @@ export function splitKeywords(
 }
 
 function isKeywordObject(value: unknown): value is Keywords {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return (prototype === null || Object.getPrototypeOf(prototype) === null) && !isFloat(value);
+  return isPlain(value) && !isFloat(value);
 }
 
 /** Evaluates an expression in one message. @internal */

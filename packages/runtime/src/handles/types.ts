@@ -47,7 +47,7 @@ export type Pending<T> = Promise<T> & PendingMembers<T>;
 
 /** What of a handle can be used before it has arrived. @public */
 export type PendingMembers<T> = [T] extends [PyHandle]
-  ? Omit<T, '$type' | '$release' | '$str' | '$repr' | '$len' | typeof Symbol.asyncDispose | keyof Promise<unknown>>
+  ? Omit<T, '$type' | '$release' | typeof Symbol.asyncDispose | keyof Promise<unknown>>
   : unknown;
 
 /**

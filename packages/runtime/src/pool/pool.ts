@@ -1,6 +1,7 @@
 /** Leases workers to calls, one call at a time each, and keeps their number. */
+import { atExit } from '../at-exit.js';
 import type { CallRequest, Executor } from '../call-request.js';
-import { HandleAffinityError, PoolClosedError, type HognoseError } from '../errors.js';
+import { CallTimeoutError, HandleAffinityError, PoolClosedError, type HognoseError } from '../errors.js';
 import type { HandleOwner } from '../handles/core.js';
 import type { ResolvedOptions } from '../options.js';
 import { Listener } from '../transport/listener.js';
@@ -8,7 +9,7 @@ import { Worker, type PoolCall, type WorkerEvents } from '../worker/worker.js';
 
 /** Waiting time before a worker that failed to start is started again: doubled each time, up to the second. */
 const BACKOFF_MS = [100, 10_000] as const;
-/** Failures to start in a row after which waiting calls are told instead of kept waiting. */
+/** Failures to start, without a worker between them that was of use, after which waiting calls are told instead of kept waiting. */
 const MAX_FAILED_STARTS = 5;
 /** How many workers start at the same time. */
 const MAX_STARTING = 8;
@@ -31,11 +32,12 @@ export class Pool implements Executor, WorkerEvents {
   #lastStartError: HognoseError | undefined;
   #restart: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  readonly #cancelAtExit: () => void;
 
   private constructor(options: ResolvedOptions, listener: Listener) {
     this.#options = options;
     this.#listener = listener;
-    process.once('exit', this.#killAll);
+    this.#cancelAtExit = atExit(this.#killAll);
   }
 
   /**
@@ -45,8 +47,8 @@ export class Pool implements Executor, WorkerEvents {
    */
   static async start(options: ResolvedOptions): Promise<Pool> {
     const pool = new Pool(options, await Listener.open());
-    pool.#fill();
     try {
+      pool.#fill();
       await pool.ready(1);
     } catch (error) {
       await pool.close();
@@ -107,7 +109,8 @@ export class Pool implements Executor, WorkerEvents {
   }
 
   idle(worker: Worker): void {
-    this.#failedStarts = 0;
+    // A worker that was of use: one that is merely ready may die at once, and one of old says nothing of a new start.
+    if (worker.finishedCalls === 1) this.#failedStarts = 0;
     this.#settleReady();
     this.#fill();
     this.#dispatchTo(worker);
@@ -119,7 +122,9 @@ export class Pool implements Executor, WorkerEvents {
     this.#pinned.delete(worker);
     if (this.#closing !== undefined) return;
     if (startError === undefined) {
-      this.#fill();
+      // It has died under a call, and is replaced at once even where another start is put off.
+      if (this.#restart === undefined) this.#fill();
+      else this.#startWorker();
       return;
     }
     this.#failedStarts += 1;
@@ -145,7 +150,7 @@ export class Pool implements Executor, WorkerEvents {
     await Promise.resolve();
     await Promise.all([...this.#workers].map((worker) => worker.close(worker.isReady ? CLOSE_GRACE_MS : 0)));
     this.#listener.close();
-    process.off('exit', this.#killAll);
+    this.#cancelAtExit();
     clearInterval(this.#keepAlive);
   }
 
@@ -155,9 +160,42 @@ export class Pool implements Executor, WorkerEvents {
       return Promise.reject(this.#lastStartError ?? closed(request.label));
     return this.#whileOutstanding(
       new Promise((resolve, reject) => {
-        queue.push({ request, resolve, reject });
+        let timer: NodeJS.Timeout | undefined;
+        const call: PoolCall = {
+          request,
+          resolve: (value) => {
+            clearTimeout(timer);
+            resolve(value);
+          },
+          reject: (error: Error) => {
+            clearTimeout(timer);
+            reject(error);
+          },
+        };
+        const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
+        if (timeoutMs !== 0) {
+          timer = setTimeout(() => {
+            this.#timeOut(call, queue, timeoutMs);
+          }, timeoutMs).unref();
+        }
+        queue.push(call);
         this.#dispatch();
       }),
+    );
+  }
+
+  /** Gives up a call: one that waits will not run, one that runs takes its worker along. */
+  #timeOut(call: PoolCall, queue: PoolCall[], timeoutMs: number): void {
+    const index = queue.indexOf(call);
+    if (index < 0) {
+      call.worker?.timeOut(call, timeoutMs);
+      return;
+    }
+    queue.splice(index, 1);
+    call.reject(
+      new CallTimeoutError(
+        `${call.request.label} had not started within ${timeoutMs} ms, as no worker was free, and will not run`,
+      ),
     );
   }
 
@@ -184,10 +222,14 @@ export class Pool implements Executor, WorkerEvents {
     const starting = [...this.#workers].filter((worker) => !worker.isReady && !worker.hasEnded).length;
     const alive = [...this.#workers].filter((worker) => !worker.hasEnded).length;
     for (let count = Math.min(this.#options.size - alive, MAX_STARTING - starting); count > 0; count -= 1) {
-      const worker = new Worker(this.#options, this.#listener, this);
-      this.#workers.add(worker);
-      this.#pinned.set(worker, []);
+      this.#startWorker();
     }
+  }
+
+  #startWorker(): void {
+    const worker = new Worker(this.#options, this.#listener, this);
+    this.#workers.add(worker);
+    this.#pinned.set(worker, []);
   }
 
   #settleReady(): void {

@@ -1,18 +1,17 @@
 /** Where workers dial in: one socket per runtime, in a directory that only this user may enter. */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { atExit } from '../at-exit.js';
 import { Role, type Hello } from '../gen/messages.js';
 import { NO_HANDLES } from '../values/decode.js';
 import { decodeFrame, LENGTH_BYTES } from './socket-codec.js';
+import { makeSocketDirectory, removeAbandonedDirectories } from './socket-directory.js';
 
 /** Version of the messages between host and worker. @internal */
 export const PROTOCOL_VERSION = 1;
 
-/** `sun_path` holds 104 bytes on some systems, the final zero included. */
-const MAX_SOCKET_PATH = 103;
 const HELLO_TIMEOUT_MS = 10_000;
 /** A hello is small: a larger frame is a stranger's. */
 const MAX_HELLO_BYTES = 4096;
@@ -44,6 +43,7 @@ export class Listener {
   readonly #server: Server;
   readonly #expected = new Map<number, Expectation>();
   readonly #unidentified = new Set<Socket>();
+  readonly #cancelAtExit: () => void;
 
   private constructor(directory: string, address: string, server: Server) {
     this.directory = directory;
@@ -52,17 +52,21 @@ export class Listener {
     server.on('connection', (socket) => {
       this.#greet(socket);
     });
-    process.once('exit', this.#removeDirectory);
+    this.#cancelAtExit = atExit(this.#removeDirectory);
   }
 
   /** Opens a listener; it does not keep the process alive. */
   static async open(): Promise<Listener> {
-    const directory = makeDirectory();
+    const directory = makeSocketDirectory();
+    removeAbandonedDirectories();
     const path = join(directory, 's');
     const isWindows = process.platform === 'win32';
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
+      server.once('error', (error) => {
+        rmSync(directory, { recursive: true, force: true });
+        reject(error);
+      });
       // Loopback TCP where there are no Unix-domain sockets in Python; the secret guards it.
       server.listen(isWindows ? { host: '127.0.0.1', port: 0 } : { path }, resolve);
     });
@@ -88,7 +92,7 @@ export class Listener {
   close(): void {
     this.#server.close();
     for (const socket of this.#unidentified) socket.destroy();
-    process.off('exit', this.#removeDirectory);
+    this.#cancelAtExit();
     this.#removeDirectory();
   }
 
@@ -145,14 +149,6 @@ export class Listener {
     }
     expectation.dialled({ socket, hello, received });
   }
-}
-
-function makeDirectory(): string {
-  for (const base of [tmpdir(), '/tmp']) {
-    if (Buffer.byteLength(join(base, 'hognose-XXXXXX', 's')) <= MAX_SOCKET_PATH - 10)
-      return mkdtempSync(join(base, 'hognose-'));
-  }
-  return mkdtempSync(join(tmpdir(), 'hognose-'));
 }
 
 function isSame(left: string, right: string): boolean {

@@ -127,20 +127,24 @@ export class MsgpackReader {
     this.#enter(length);
     let map: Map<unknown, unknown> | undefined;
     let object: Record<string, unknown> = {};
+    // An object moves keys like '7' to its front: from the first of them on, the order is kept besides.
+    let entries: [unknown, unknown][] | undefined;
     for (let index = 0; index < length; index += 1) {
       const key = this.value();
       const value = this.value();
-      if (map === undefined && typeof key !== 'string') map = new Map(Object.entries(object));
+      if (map === undefined && typeof key !== 'string') map = new Map(entries ?? Object.entries(object));
       if (map !== undefined) map.set(key, value);
       else {
         // An ordinary object would take the key for its prototype.
         if (key === '__proto__') object = Object.assign(Object.create(null), object) as Record<string, unknown>;
+        if (entries === undefined && startsWithDigit(key as string)) entries = Object.entries(object);
+        entries?.push([key, value]);
         object[key as string] = value;
       }
     }
     this.#depth -= 1;
     // A promise would call it, and never resolve: an object with a callable `then` cannot be awaited.
-    if (map === undefined && typeof object['then'] === 'function') map = new Map(Object.entries(object));
+    if (map === undefined && typeof object['then'] === 'function') map = new Map(entries ?? Object.entries(object));
     return map ?? object;
   }
 
@@ -227,6 +231,11 @@ export class MsgpackReader {
     return start;
   }
 }
+
+const startsWithDigit = (text: string): boolean => {
+  const first = text.charCodeAt(0);
+  return first >= 0x30 && first <= 0x39;
+};
 
 const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value);
 

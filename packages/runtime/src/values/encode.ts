@@ -6,7 +6,7 @@ import { handleCoreOf, type HandleCore, type HandleOwner } from '../handles/core
 import { referencePathOf } from '../handles/reference.js';
 import { Extension, MAX_DEPTH, MAX_TUPLE_DEPTH } from './extensions.js';
 import { MsgpackWriter } from './msgpack-writer.js';
-import { dtypeOf, isFloat, isNDArray, isTuple, keywordsOf, type NDArray } from './types.js';
+import { dtypeOf, isFloat, isNDArray, isPlain, isTuple, keywordsOf, type NDArray } from './types.js';
 
 const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -63,10 +63,36 @@ export function encodeKeywords(
 ): EncodedValue | null {
   if (keywords === undefined) return null;
   const entries = Object.entries(keywords).filter(([, value]) => value !== undefined);
-  if (entries.length === 0) return null;
+  if (entries.length === 0 && symbolIn(keywords) === undefined) return null;
   return encodeWith('kwargs', context, (encoder) => {
+    refuseSymbols(keywords);
     encoder.entries(entries, 0);
   });
+}
+
+/** A value that was encoded before the others; it stands among them as it is. */
+class Snapshot {
+  readonly bytes: EncodedValue;
+
+  constructor(bytes: EncodedValue) {
+    this.bytes = bytes;
+  }
+}
+
+/**
+ * Encodes one value ahead of the others, so that what the caller changes later does not change it.
+ *
+ * @param path - Where it will stand, such as `args[0]`.
+ * @returns What stands for it in `encodeArguments` and `encodeKeywords` with the same context.
+ * @throws {@link EncodeError} When it cannot travel.
+ * @internal
+ */
+export function encodeValue(value: unknown, path: string, context: EncodeContext): unknown {
+  return new Snapshot(
+    encodeWith(path, context, (encoder) => {
+      encoder.value(value, 1);
+    }),
+  );
 }
 
 function encodeWith(root: string, context: EncodeContext, write: (encoder: Encoder) => void): EncodedValue {
@@ -78,16 +104,20 @@ function encodeWith(root: string, context: EncodeContext, write: (encoder: Encod
     return encoder.out.take();
   } catch (error) {
     encoder.out.reset();
-    if (error instanceof Problem) throw new EncodeError(root + error.path, error.message);
+    if (error instanceof Problem) throw new EncodeError(root + abbreviate(error.path), error.message);
     throw error;
   } finally {
+    encoder.context = NO_CONTEXT; // or the handles of this call were held until the next
     idle.push(encoder);
   }
 }
 
+/** The context of an encoder that waits for its next use. */
+const NO_CONTEXT = new EncodeContext();
+
 class Encoder {
   readonly out = new MsgpackWriter();
-  context = new EncodeContext();
+  context = NO_CONTEXT;
   tupleDepth = 0;
 
   value(value: unknown, depth: number): void {
@@ -180,10 +210,13 @@ class Encoder {
         this.tupleDepth -= 1;
       } else this.array(value, depth);
     } else if (ArrayBuffer.isView(value)) this.#view(value);
-    else if (isPlainObject(value)) this.entries(Object.entries(value), depth);
-    else if (this.#handle(value)) return;
+    else if (isPlainObject(value)) {
+      refuseSymbols(value);
+      this.entries(Object.entries(value), depth);
+    } else if (this.#handle(value)) return;
     else if (isNDArray(value)) this.#ndarray(value);
     else if (isFloat(value)) this.out.float(value.value);
+    else if (value instanceof Snapshot) this.out.raw(value.bytes);
     else if (Object.prototype.toString.call(value) === '[object Map]')
       this.#map(value as ReadonlyMap<unknown, unknown>, depth);
     else throw new Problem(describe(value));
@@ -259,14 +292,23 @@ function asNumber(key: unknown): number | bigint | undefined {
 const isClamped = (view: ArrayBufferView): boolean =>
   Object.prototype.toString.call(view) === '[object Uint8ClampedArray]';
 
-/** An object whose prototype is null or has none itself: one that a literal makes, in any realm. */
-function isPlainObject(value: object): value is Readonly<Record<string, unknown>> {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !isBranded(value));
-}
+/** A plain object that is no value of this package. */
+const isPlainObject = (value: object): value is Readonly<Record<string, unknown>> =>
+  isPlain(value) && !isBranded(value);
 
 /** Values of this package that are plain objects with a brand. */
 const isBranded = (value: object): boolean => isFloat(value) || keywordsOf(value) !== undefined;
+
+/** A path of hundreds of steps without its middle, which tells nobody anything. */
+const abbreviate = (path: string): string => (path.length > 200 ? `${path.slice(0, 60)}…${path.slice(-60)}` : path);
+
+const symbolIn = (object: object): symbol | undefined =>
+  Object.getOwnPropertySymbols(object).find((key) => Object.prototype.propertyIsEnumerable.call(object, key));
+
+function refuseSymbols(object: object): void {
+  const symbol = symbolIn(object);
+  if (symbol !== undefined) throw new Problem(`the key ${String(symbol)} is a symbol, which cannot travel to Python`);
+}
 
 function within(error: unknown, segment: string): unknown {
   if (error instanceof Problem) error.path = segment + error.path;

@@ -60,11 +60,20 @@ export interface Kw<K extends object = Readonly<Record<string, unknown>>> {
 /**
  * Marks an object as Python's keyword arguments; it stands last.
  *
+ * @throws TypeError When the keywords are no plain object.
  * @example `await np.sum(a, kw({ axis: 0 }))`
  * @public
  */
 export function kw<K extends object = Readonly<Record<string, unknown>>>(keywords: NoInfer<K>): Kw<K> {
+  if (!isPlain(keywords)) throw new TypeError(`kw: keywords must be a plain object, not ${inspect(keywords)}`);
   return { [KEYWORDS]: keywords };
+}
+
+/** Whether a value is an object whose prototype is null or has none itself: one that a literal makes, in any realm. @internal */
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** The keywords of a {@link Kw}, or undefined for anything else. @internal */

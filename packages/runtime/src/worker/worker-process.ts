@@ -10,6 +10,12 @@ import { threadLimits } from './thread-limits.js';
 /** Python writes up to a hundred frames at a segfault, the innermost first. */
 const STDERR_TAIL_LINES = 120;
 const STDERR_TAIL_BYTES = 16_384;
+/**
+ * Starts a worker. Not by `-m`: that would import the worker's own first modules from the directory that Node runs in,
+ * where an `argparse.py` may lie. `-c` puts an empty entry first, unless Python was told not to.
+ */
+const START =
+  "import sys; sys.path[:1] = [entry for entry in sys.path[:1] if entry]; from hognose.__main__ import main; sys.exit(main(['worker']))";
 /** How long the last output of a dead process is waited for: a grandchild may hold the pipe open. */
 const LAST_OUTPUT_MS = 100;
 
@@ -36,27 +42,41 @@ export class WorkerProcess {
   readonly pid: number;
   /** Resolves once, when the process has ended and its last output was read. */
   readonly exited: Promise<Exit>;
-  readonly #child: ChildProcess;
+  /** Undefined where the system has refused to start it at all. */
+  readonly #child: ChildProcess | undefined;
   readonly #tail: string[] = [];
   #hasExited = false;
+  /** How many lines of the tail are of an earlier call. */
+  #earlierLines = 0;
 
   constructor(options: ResolvedOptions, bootstrap: Bootstrap) {
     const environment: NodeJS.ProcessEnv = { ...threadLimits(options.size), ...process.env, ...options.env };
     const pythonPath = environment['PYTHONPATH'];
-    this.#child = spawn(options.python, ['-m', 'hognose', 'worker'], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      // A process group of its own: it is ended as a whole, and Ctrl-C in a terminal is the host's to answer.
-      detached: process.platform !== 'win32',
-      windowsHide: true,
-      env: {
-        ...environment,
-        PYTHONPATH: pythonPath === undefined || pythonPath === '' ? OWN_PYTHON : OWN_PYTHON + delimiter + pythonPath,
-      },
-    });
-    this.pid = this.#child.pid ?? 0;
-    this.exited = this.#watch(options, bootstrap.workerId);
-    this.#child.stdin?.on('error', () => undefined); // a process that died at once; its exit says so
-    this.#child.stdin?.end(
+    let child: ChildProcess;
+    try {
+      child = spawn(options.python, ['-c', START], {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        // A process group of its own: it is ended as a whole, and Ctrl-C in a terminal is the host's to answer.
+        detached: process.platform !== 'win32',
+        windowsHide: true,
+        env: {
+          ...environment,
+          PYTHONPATH: pythonPath === undefined || pythonPath === '' ? OWN_PYTHON : OWN_PYTHON + delimiter + pythonPath,
+        },
+      });
+    } catch (error) {
+      // An environment that is too large, no memory: an end like any other, as this may run in a timer.
+      const spawnError = error instanceof Error ? error : new Error(String(error));
+      this.pid = 0;
+      this.#hasExited = true;
+      this.exited = Promise.resolve({ code: null, signal: null, stderrTail: '', spawnError });
+      return;
+    }
+    this.#child = child;
+    this.pid = child.pid ?? 0;
+    this.exited = this.#watch(child, options, bootstrap.workerId);
+    child.stdin?.on('error', () => undefined); // a process that died at once; its exit says so
+    child.stdin?.end(
       `${JSON.stringify({
         worker_id: bootstrap.workerId,
         address: bootstrap.address,
@@ -67,38 +87,46 @@ export class WorkerProcess {
         restore_environment: { PYTHONPATH: pythonPath ?? null },
       })}\n`,
     );
-    this.#child.unref();
+    child.unref();
   }
 
-  /** The end of what the process wrote to stderr so far. */
+  /** The end of what the process wrote to stderr since the last mark. */
   get stderrTail(): string {
-    return this.#tail.join('\n').slice(-STDERR_TAIL_BYTES);
+    return this.#tail.slice(this.#earlierLines).join('\n').slice(-STDERR_TAIL_BYTES);
+  }
+
+  /** What was written so far is of an earlier call, and not of the one that starts. */
+  markStderr(): void {
+    this.#earlierLines = this.#tail.length;
   }
 
   /** Sends a signal to the process and everything that it started. */
   kill(signal: NodeJS.Signals): void {
     if (this.#hasExited || this.pid === 0) return;
     try {
-      if (process.platform === 'win32') this.#child.kill(signal);
+      if (process.platform === 'win32') this.#child?.kill(signal);
       else process.kill(-this.pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // gone already
+    } catch {
+      // Gone already, or no longer this user's: nothing that whoever runs this timer could mend.
     }
   }
 
-  async #watch(options: ResolvedOptions, workerId: number): Promise<Exit> {
-    const outputs = (['stdout', 'stderr'] as const).map((stream) => {
-      const readable = this.#child[stream];
-      return readable === null ? Promise.resolve() : this.#forward(readable, stream, options, workerId);
-    });
-    const ended = await new Promise<Omit<Exit, 'stderrTail'>>((resolve) => {
-      this.#child.once('error', (spawnError) => {
+  async #watch(child: ChildProcess, options: ResolvedOptions, workerId: number): Promise<Exit> {
+    // First of all: an error that nobody listens to ends this process.
+    const end = new Promise<Omit<Exit, 'stderrTail'>>((resolve) => {
+      child.on('error', (spawnError) => {
         resolve({ code: null, signal: null, spawnError });
       });
-      this.#child.once('exit', (code, signal) => {
+      child.once('exit', (code, signal) => {
         resolve({ code, signal });
       });
     });
+    const outputs = (['stdout', 'stderr'] as const).map((stream) => {
+      // Without file descriptors to spare there are no streams at all, whatever the type says.
+      const readable = child[stream] as Readable | null | undefined;
+      return readable == null ? Promise.resolve() : this.#forward(readable, stream, options, workerId);
+    });
+    const ended = await end;
     this.#hasExited = true;
     // What was started by the worker does not outlive it.
     if (this.pid !== 0 && process.platform !== 'win32') {
@@ -124,7 +152,10 @@ export class WorkerProcess {
     lines.on('line', (text) => {
       if (stream === 'stderr') {
         this.#tail.push(text);
-        if (this.#tail.length > STDERR_TAIL_LINES) this.#tail.shift();
+        if (this.#tail.length > STDERR_TAIL_LINES) {
+          this.#tail.shift();
+          if (this.#earlierLines > 0) this.#earlierLines -= 1;
+        }
       }
       options.onOutput({ workerId, pid: this.pid, stream, text });
     });

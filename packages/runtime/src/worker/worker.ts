@@ -33,6 +33,8 @@ const LANE_LOST_MS = 1_000;
 /** A call with its answer still to come. @internal */
 export interface PoolCall {
   readonly request: CallRequest;
+  /** The worker that runs it; undefined while it waits. */
+  worker?: Worker;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -41,7 +43,11 @@ export interface PoolCall {
 export interface WorkerEvents {
   /** It is ready, or has finished a call. */
   idle(worker: Worker): void;
-  /** Its process has ended; every call that it had is settled. */
+  /**
+   * Its process has ended; every call that it had is settled.
+   *
+   * @param startError - Why it was of no use: it did not become ready, or ended by itself before it had finished a call.
+   */
   ended(worker: Worker, startError: HognoseError | undefined): void;
   /** Runs a call that must run on this worker. */
   executeOn(worker: HandleOwner, request: CallRequest): Promise<unknown>;
@@ -63,10 +69,12 @@ export class Worker implements HandleOwner {
   #lane: Lane | undefined;
   #lifeline: Socket | undefined;
   #state: 'starting' | 'ready' | 'ended' = 'starting';
-  #running: { readonly call: PoolCall; readonly id: number; readonly timer: NodeJS.Timeout | undefined } | undefined;
+  #running: { readonly call: PoolCall; readonly id: number } | undefined;
+  #finishedCalls = 0;
   #lastCallId = 0;
   #startProblem: string | undefined;
   #laneError: Error | undefined;
+  #hasTimedOut = false;
   #startTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ResolvedOptions, listener: Listener, events: WorkerEvents) {
@@ -115,18 +123,18 @@ export class Worker implements HandleOwner {
     return this.#state === 'ready' && this.#running === undefined;
   }
 
+  /** How many calls it has answered. */
+  get finishedCalls(): number {
+    return this.#finishedCalls;
+  }
+
   /** Runs a call; the worker must be idle. */
   run(call: PoolCall): void {
     const { request } = call;
     const id = ++this.#lastCallId;
-    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
-    const timer =
-      timeoutMs === 0
-        ? undefined
-        : setTimeout(() => {
-            this.#timeOut(timeoutMs);
-          }, timeoutMs).unref();
-    this.#running = { call, id, timer };
+    call.worker = this;
+    this.#process.markStderr();
+    this.#running = { call, id };
     this.#sendPythonPath();
     const { owner, objects, label, timeoutMs: _, inline, ...fields } = request;
     const isKnown = inline !== undefined && this.#knownBlocks.has(inline.hash);
@@ -239,20 +247,21 @@ export class Worker implements HandleOwner {
   #finish(id: number): PoolCall | undefined {
     const running = this.#running;
     if (running?.id !== id) return undefined;
-    clearTimeout(running.timer);
     this.#running = undefined;
+    this.#finishedCalls += 1;
     return running.call;
   }
 
-  #timeOut(timeoutMs: number): void {
-    const running = this.#running;
-    if (running === undefined) return;
+  /** Gives up a call that runs for too long, and with it the process. */
+  timeOut(call: PoolCall, timeoutMs: number): void {
+    if (this.#running?.call !== call) return;
     this.#running = undefined;
-    running.call.reject(
+    call.reject(
       new CallTimeoutError(
-        `${running.call.request.label} had no answer within ${timeoutMs} ms; worker ${this.id} (pid ${this.pid}) is ended and replaced`,
+        `${call.request.label} had no answer within ${timeoutMs} ms; worker ${this.id} (pid ${this.pid}) is ended and replaced`,
       ),
     );
+    this.#hasTimedOut = true;
     this.#state = 'ended'; // no further call may go to it
     this.kill();
   }
@@ -272,23 +281,26 @@ export class Worker implements HandleOwner {
 
   #end(exit: Exit): void {
     clearTimeout(this.#startTimer);
-    const wasStarting = this.#state === 'starting';
+    const isUseless =
+      this.#state === 'starting' || (this.#running === undefined && this.#finishedCalls === 0 && !this.#hasTimedOut);
+    const wasReady = this.#state !== 'starting';
     this.#state = 'ended';
     this.#listener.forget(this.id);
     this.#lane?.destroy();
     this.#lifeline?.destroy();
     const running = this.#running;
     if (running !== undefined) {
-      clearTimeout(running.timer);
       this.#running = undefined;
       running.call.reject(this.#crash(running.call.request, exit));
     }
-    this.#events.ended(this, wasStarting ? this.#startError(exit) : undefined);
+    this.#events.ended(this, isUseless ? this.#startError(exit, wasReady) : undefined);
   }
 
   #crash(request: CallRequest, exit: Exit): WorkerCrashedError {
+    const laneError =
+      this.#laneError instanceof DecodeError ? `, as its answer cannot be read (${this.#laneError.message})` : '';
     return new WorkerCrashedError(
-      `worker ${this.id} (pid ${this.pid}) ${howEnded(exit)} while it ran ${request.label}${quoteTail(exit.stderrTail)}`,
+      `worker ${this.id} (pid ${this.pid}) ${howEnded(exit)} while it ran ${request.label}${laneError}${quoteTail(exit.stderrTail)}`,
       {
         signal: exit.signal,
         exitCode: exit.code,
@@ -299,7 +311,7 @@ export class Worker implements HandleOwner {
     );
   }
 
-  #startError(exit: Exit): HognoseError {
+  #startError(exit: Exit, wasReady: boolean): HognoseError {
     const { python } = this.#options;
     if (exit.spawnError !== undefined) {
       return new PythonEnvironmentError(`the interpreter ${python} cannot be run: ${exit.spawnError.message}`, {
@@ -316,7 +328,7 @@ export class Worker implements HandleOwner {
         ? ''
         : `; install ${noModule} in the environment of ${python}, for example by \`npx hognose add ${noModule.split('.')[0] ?? ''}\``;
     return new WorkerStartError(
-      `worker ${this.id} did not start: ${this.#startProblem ?? `it ${howEnded(exit)} before it was ready`}${remedy}${quoteTail(exit.stderrTail)}`,
+      `worker ${this.id} ${wasReady ? 'did not last' : 'did not start'}: ${this.#startProblem ?? `it ${howEnded(exit)} before it ${wasReady ? 'had finished a call' : 'was ready'}`}${remedy}${quoteTail(exit.stderrTail)}`,
       { signal: exit.signal, exitCode: exit.code, stderrTail: exit.stderrTail },
     );
   }

@@ -108,3 +108,15 @@ describe('the decoder', () => {
     expect(() => decodeFrame(Uint8Array.from(bytes), NO_HANDLES)).toThrow(DecodeError);
   });
 });
+
+test('a dict with keys of several types keeps its order, keys like numbers included', () => {
+  const map = new Map<unknown, unknown>([
+    ['b', 1],
+    ['7', 2],
+    ['a', 3],
+    [5, 4],
+    ['1', 5],
+  ]);
+  const [decoded] = read(encodeArguments([map], new EncodeContext()) ?? new Uint8Array(0)) as [Map<unknown, unknown>];
+  expect([...decoded]).toEqual([...map]);
+});
