@@ -26,7 +26,7 @@ if (existsSync(join(project, 'jest.config.mjs'))) {
 if (existsSync(join(project, 'python', 'tests'))) {
   const status = await run(
     venvPython,
-    ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', `--junitxml=${join(results, 'pytest.xml')}`, 'tests'],
+    ['-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', `--junitxml=${join(results, 'pytest.xml')}`, 'tests'],
     {
       cwd: join(project, 'python'),
     },
