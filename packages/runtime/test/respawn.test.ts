@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WorkerCrashedError } from '../src/index.js';
-import { onLinux, rejection, runNode, startFixtureRuntime, temporaryDirectory } from './support.js';
+import { onLinux, rejection, runNode, startFixtureRuntime, temporaryDirectory, until } from './support.js';
 
 const directory = temporaryDirectory();
 
@@ -38,15 +38,18 @@ test('workers that die soon after they are ready are started again ever more slo
     join(directory, 'short_lived.py'),
     [
       'import os, threading, time',
-      `with open(${JSON.stringify(starts)}, "a") as f: f.write("x")`,
+      `with open(${JSON.stringify(starts)}, "a") as f: f.write(f"{time.time()}\\n")`,
       `if os.path.exists(${JSON.stringify(broken)}): threading.Timer(0.05, os._exit, [7]).start()`,
     ].join('\n'),
   );
   await using runtime = await startFixtureRuntime({ pythonPath: [directory], preload: ['short_lived'] });
   writeFileSync(broken, '');
   expect(await rejection(runtime.call('os._exit', [1]))).toBeInstanceOf(WorkerCrashedError);
-  const before = readFileSync(starts, 'utf8').length;
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  // Without a pause a worker would start each 0.1 s; with one that doubles after 0.1, 0.3, 0.7 and 1.5 s.
-  expect(readFileSync(starts, 'utf8').length - before).toBeLessThanOrEqual(5);
+  const times = (): number[] => readFileSync(starts, 'utf8').trim().split('\n').map(Number);
+  await until('six starts', () => times().length >= 6, 50_000);
+  const gaps = times()
+    .slice(-4)
+    .flatMap((time, index, all) => (index === 0 ? [] : [time - (all[index - 1] ?? 0)]));
+  // Each pause is twice the one before; without any, all gaps would be as long as a start.
+  expect(gaps.at(-1)).toBeGreaterThan(1.5 * (gaps[0] ?? 0));
 });
