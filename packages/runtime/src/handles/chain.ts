@@ -121,7 +121,7 @@ const CALLABLE = function (this: unknown): undefined {
 
 function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false): object {
   const isObject = node.isRoot && attributes.length === 0 && !isValue;
-  const path = [...attributes.map((name): Operation => ({ kind: 'attribute', name }))];
+  const path = attributes.map((name): Operation => ({ kind: 'attribute', name }));
   let read: Promise<unknown> | undefined;
 
   const goOn = (operation: Operation | undefined): ChainNode => {

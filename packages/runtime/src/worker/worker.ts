@@ -74,7 +74,6 @@ export class Worker implements HandleOwner {
   #lastCallId = 0;
   #startProblem: string | undefined;
   #laneError: Error | undefined;
-  #hasTimedOut = false;
   #startTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ResolvedOptions, listener: Listener, events: WorkerEvents) {
@@ -261,7 +260,6 @@ export class Worker implements HandleOwner {
         `${call.request.label} had no answer within ${timeoutMs} ms; worker ${this.id} (pid ${this.pid}) is ended and replaced`,
       ),
     );
-    this.#hasTimedOut = true;
     this.#state = 'ended'; // no further call may go to it
     this.kill();
   }
@@ -281,9 +279,10 @@ export class Worker implements HandleOwner {
 
   #end(exit: Exit): void {
     clearTimeout(this.#startTimer);
-    const isUseless =
-      this.#state === 'starting' || (this.#running === undefined && this.#finishedCalls === 0 && !this.#hasTimedOut);
     const wasReady = this.#state !== 'starting';
+    // Ended already: a call took too long, which says nothing of the next worker.
+    const isUseless =
+      !wasReady || (this.#state === 'ready' && this.#running === undefined && this.#finishedCalls === 0);
     this.#state = 'ended';
     this.#listener.forget(this.id);
     this.#lane?.destroy();
