@@ -174,6 +174,25 @@ describe('the interpreter', () => {
     }
   });
 
+  test('without gRPC is named with the command that mends it, by the names that pip knows', async () => {
+    for (const [module, installed] of [
+      ['grpc', 'grpcio'],
+      ['google', 'protobuf'],
+    ] as const) {
+      // prettier-ignore
+      const without = join(directory, `without ${module}`);
+      mkdirSync(without, { recursive: true });
+      writeFileSync(
+        join(without, `${module}.py`),
+        `raise ModuleNotFoundError("No module named '${module}'", name="${module}")\n`,
+      );
+      const error = await rejection(startFixtureRuntime({ transport: 'grpc', pythonPath: [without] }));
+      expect(error).toBeInstanceOf(PythonEnvironmentError);
+      expect(error.message).toContain(`the package ${installed} is missing: run \``);
+      expect(error.message).toContain(`-m pip install ${installed}\``);
+    }
+  });
+
   test('without msgpack is named with the command that mends it', async () => {
     const bare = join(directory, 'bare');
     const made = spawnSync(PYTHON, ['-m', 'venv', '--without-pip', bare], { encoding: 'utf8' });

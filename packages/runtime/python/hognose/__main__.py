@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from hognose import __version__
+from hognose.errors import MissingPackage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,24 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 78
-    try:
-        from hognose.worker import run
-    except ModuleNotFoundError as error:
-        packages = {"msgpack": "msgpack", "grpc": "grpcio", "google": "protobuf"}
-        package = packages.get((error.name or "").partition(".")[0])
-        if package is None:
-            raise
-        # Node reads this line.
-        print(
-            f"hognose: the package {package} is missing: run `{sys.executable} -m pip install {package}`, "
-            "or `npx hognose init` for an environment that has it",
-            file=sys.stderr,
-        )
-        return 78
     is_finished = False
     try:
+        try:
+            from hognose.worker import run
+        except ModuleNotFoundError as error:
+            if error.name != "msgpack":
+                raise
+            raise MissingPackage("msgpack") from error
         status = run(sys.stdin.buffer)
         is_finished = True
+    except MissingPackage as error:
+        print(f"hognose: {error}", file=sys.stderr)  # Node reads this line
+        status = 78
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
         if isinstance(error.code, str):

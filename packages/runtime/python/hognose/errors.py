@@ -3,17 +3,19 @@
 HognoseError
 ├── DecodeError      an argument cannot be read here
 ├── EncodeError      a result cannot travel and a handle was not wanted
+├── MissingPackage   the interpreter lacks a package that the worker itself needs
 └── ProtocolError    the host sent what this worker does not understand
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from types import TracebackType
 from typing import Final
 
-__all__ = ["DecodeError", "EncodeError", "HognoseError", "ProtocolError", "to_wire"]
+__all__ = ["DecodeError", "EncodeError", "HognoseError", "MissingPackage", "ProtocolError", "to_wire"]
 
 _OWN_DIRECTORY: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EVENT_LOOP: Final = os.path.join("asyncio", "base_events.py")
@@ -33,6 +35,21 @@ class DecodeError(HognoseError):
 
 class EncodeError(HognoseError):
     """A result cannot travel as plain data although the caller asked for plain data."""
+
+
+class MissingPackage(HognoseError):  # noqa: N818 - a fact about the environment, told as such
+    """The interpreter lacks a package that the worker itself needs.
+
+    Args:
+        package: The package by the name under which pip knows it.
+    """
+
+    def __init__(self, package: str) -> None:
+        command = "init" if package == "msgpack" else f"add {package}"  # what every worker needs comes with `init`
+        super().__init__(
+            f"the package {package} is missing: run `{sys.executable} -m pip install {package}`, "
+            f"or `npx hognose {command}` for an environment that has it"
+        )
 
 
 class ProtocolError(HognoseError):

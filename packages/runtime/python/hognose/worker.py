@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from hognose import PAYLOAD_VERSION, PROTOCOL_VERSION, lifeline
 from hognose.codec import Codec
 from hognose.dispatch import Dispatcher, resolve
-from hognose.errors import ProtocolError, to_wire
+from hognose.errors import MissingPackage, ProtocolError, to_wire
 from hognose.gen.messages import (
     HOST_MESSAGE_CALL,
     HOST_MESSAGE_GOODBYE,
@@ -109,10 +109,17 @@ class Worker:
         """Connects to the host: the lifeline, and the lane that carries the calls.
 
         Raises:
+            MissingPackage: When the gRPC lane is asked for and its packages are missing.
             OSError: When the host is gone.
         """
         if bootstrap.grpc_address is not None:
-            from hognose.transport.grpc_lane import serve
+            try:
+                from hognose.transport.grpc_lane import serve
+            except ModuleNotFoundError as error:
+                package = {"grpc": "grpcio", "google": "protobuf"}.get((error.name or "").partition(".")[0])
+                if package is None:
+                    raise
+                raise MissingPackage(package) from error
 
             # The host dials as soon as the lifeline says that this worker listens.
             lane: Lane = serve(bootstrap.grpc_address, bootstrap.secret, self.codec)
