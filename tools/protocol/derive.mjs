@@ -105,6 +105,181 @@ function emitTypeScript({ namespace, types, enums }) {
   return lines.join('\n');
 }
 
+const pythonDefault = (field) => {
+  if (field.repeated) return '()';
+  return { number: '0', string: '""', bool: 'False', bytes: 'b""', value: 'None', message: 'None' }[fieldType(field)];
+};
+
+/** TypeScript: the socket lane's codec, straight from field to field, as it runs for every call. */
+function emitCodec({ namespace }) {
+  const host = namespace.lookupType('HostMessage').fieldsArray;
+  const worker = namespace.lookupType('WorkerMessage').fieldsArray;
+  const lines = [
+    `// ${BANNER}`,
+    "import { DecodeError } from '../errors.js';",
+    "import type { MsgpackWriter } from '../values/msgpack-writer.js';",
+    "import type * as contract from './messages.js';",
+    '',
+    '/** Writes one message; fields at its end that hold their default are left out. */',
+    'export function writeHostMessage(out: MsgpackWriter, message: contract.HostMessage): void {',
+    '  switch (message.kind) {',
+  ];
+  for (const field of host)
+    lines.push(
+      `    case '${field.name}':`,
+      `      write${field.resolvedType.name}Message(out, message);`,
+      '      return;',
+    );
+  lines.push('  }', '}', '');
+  for (const field of host) lines.push(...emitMessageWriter(field.resolvedType, field.id));
+  const nestedSent = [...reach(namespace.lookupType('HostMessage'))]
+    .map((name) => namespace.lookupType(name))
+    .filter((type) => type.name !== 'Value' && type.name !== 'HostMessage');
+  const inner = nestedSent.filter((type) => !host.some((field) => field.resolvedType === type));
+  for (const type of inner) lines.push(...emitNestedWriter(type));
+  lines.push(
+    '/**',
+    ' * A message as it stands in a frame, with names.',
+    ' *',
+    ' * @throws DecodeError When it is of an unknown kind or a field is of another type.',
+    ' */',
+    'export function readWorkerMessage(fields: unknown): contract.WorkerMessage {',
+    "  if (!Array.isArray(fields)) throw new DecodeError('a message is no array');",
+    '  const f = fields as readonly unknown[];',
+    '  switch (f[0]) {',
+  );
+  for (const field of worker) {
+    lines.push(`    case ${field.id}:`, `      return ${literal(field.resolvedType, `kind: '${field.name}', `)};`);
+  }
+  lines.push(
+    '    default:',
+    '      throw new DecodeError(`the worker sent a message of the unknown kind ${String(f[0])}: it is of another version`);',
+    '  }',
+    '}',
+    '',
+  );
+  const nestedReceived = [...reach(namespace.lookupType('WorkerMessage'))]
+    .map((name) => namespace.lookupType(name))
+    .filter((type) => type.name !== 'Value' && type.name !== 'WorkerMessage');
+  for (const type of nestedReceived.filter((type) => !worker.some((field) => field.resolvedType === type))) {
+    lines.push(
+      `function read${type.name}(fields: unknown): contract.${type.name} {`,
+      `  if (!Array.isArray(fields)) throw new DecodeError('${type.name} is no array');`,
+      '  const f: readonly unknown[] = [0, ...(fields as readonly unknown[])];',
+      `  return ${literal(type, '')};`,
+      '}',
+      '',
+    );
+  }
+  for (const [name, ts, fallback] of [
+    ['number', 'number', '0'],
+    ['string', 'string', "''"],
+    ['boolean', 'boolean', 'false'],
+  ]) {
+    lines.push(
+      `function ${name}Of(value: unknown, field: string): ${ts} {`,
+      `  if (typeof value === '${name}') return value;`,
+      `  if (value === undefined) return ${fallback};`,
+      `  throw new DecodeError(\`\${field} is a \${typeof value} and not a ${name}\`);`,
+      '}',
+      '',
+    );
+  }
+  lines.push(
+    'function bytesOf(value: unknown, field: string): Uint8Array {',
+    '  if (value === undefined) return new Uint8Array(0);',
+    '  if (ArrayBuffer.isView(value)) return value as Uint8Array;',
+    '  throw new DecodeError(`${field} is a ${typeof value} and no bytes`);',
+    '}',
+    '',
+    'function listOf<T>(value: unknown, field: string, read: (item: unknown, field: string) => T): readonly T[] {',
+    '  if (value === undefined) return [];',
+    '  if (!Array.isArray(value)) throw new DecodeError(`${field} is no array`);',
+    '  return value.map((item: unknown) => read(item, field));',
+    '}',
+    '',
+  );
+  return lines.join('\n');
+}
+
+/** An expression that reads the fields of a message from the array `f`, whose first item is not one of them. */
+function literal(type, kind) {
+  const parts = type.fieldsArray.map((field, index) => {
+    const at = `f[${index + 1}]`;
+    const label = `'${type.name}.${field.name}'`;
+    const holds = fieldType(field);
+    const reader =
+      { number: 'numberOf', string: 'stringOf', bool: 'booleanOf', bytes: 'bytesOf' }[holds] ??
+      `read${field.resolvedType.name}`;
+    const cast = field.resolvedType instanceof protobuf.Enum ? ` as contract.${field.resolvedType.name}` : '';
+    if (field.repeated) return `${field.name}: listOf(${at}, ${label}, ${reader})`;
+    if (holds === 'value') return `${field.name}: ${at} ?? null`;
+    if (holds === 'message') return `${field.name}: ${at} == null ? null : ${reader}(${at})`;
+    return `${field.name}: ${reader}(${at}, ${label})${cast}`;
+  });
+  return `{ ${kind}${parts.join(', ')} }`;
+}
+
+/** Statements that write one field of `message`. */
+function writeField(field) {
+  const at = `message.${field.name}`;
+  const holds = fieldType(field);
+  const one = (item) =>
+    ({
+      number: `out.integer(${item});`,
+      string: `out.string(${item});`,
+      bool: `out.boolean(${item});`,
+      bytes: `out.binary(${item});`,
+      value: `if (${item} === null) out.nil(); else out.raw(${item});`,
+      message: field.repeated
+        ? `write${field.resolvedType?.name}(out, ${item});`
+        : `if (${item} === null) out.nil(); else write${field.resolvedType?.name}(out, ${item});`,
+    })[holds];
+  if (!field.repeated) return [`  ${one(at)}`];
+  return [`  out.arrayHeader(${at}.length);`, `  for (const item of ${at}) ${one('item')}`];
+}
+
+const isDefault = (field) => {
+  const at = `message.${field.name}`;
+  if (field.repeated) return `${at}.length === 0`;
+  const holds = fieldType(field);
+  return (
+    { number: `${at} === 0`, string: `${at} === ''`, bool: `!${at}`, bytes: `${at}.length === 0` }[holds] ??
+    `${at} === null`
+  );
+};
+
+function emitMessageWriter(type, kind) {
+  const fields = type.fieldsArray;
+  const lines = [
+    `function write${type.name}Message(out: MsgpackWriter, ${fields.length > 0 ? 'message' : '_message'}: contract.${type.name}): void {`,
+  ];
+  if (fields.length > 0) {
+    lines.push(`  let count = ${fields.length};`);
+    [...fields].reverse().forEach((field, index) => {
+      const count = fields.length - index;
+      lines.push(`  ${index === 0 ? 'if (' : `if (count === ${count} && `}${isDefault(field)}) count = ${count - 1};`);
+    });
+    lines.push('  out.arrayHeader(count + 1);');
+  } else lines.push('  out.arrayHeader(1);');
+  lines.push(`  out.integer(${kind});`);
+  fields.forEach((field, index) => {
+    lines.push(`  if (count === ${index}) return;`, ...writeField(field));
+  });
+  lines.push('}', '');
+  return lines;
+}
+
+function emitNestedWriter(type) {
+  return [
+    `function write${type.name}(out: MsgpackWriter, message: contract.${type.name}): void {`,
+    `  out.arrayHeader(${type.fieldsArray.length});`,
+    ...type.fieldsArray.flatMap(writeField),
+    '}',
+    '',
+  ];
+}
+
 /** Python: constants, positions of fields and tables. */
 function emitPython({ types, enums }) {
   const lines = [`"""${BANNER}"""`, '', 'from __future__ import annotations', '', 'from typing import Final', ''];
@@ -119,6 +294,18 @@ function emitPython({ types, enums }) {
     for (const field of type.fieldsArray)
       lines.push(`${constant(type.name)}_${constant(field.name)}: Final = ${field.id}`);
     lines.push('');
+  }
+  for (const type of types) {
+    if (type.name !== 'HostMessage') continue;
+    lines.push(
+      '# A whole message of each kind with every field at its default: what the end of a shorter one stands for.',
+      'HOST_DEFAULTS: Final[dict[int, list[object]]] = {',
+    );
+    for (const field of type.fieldsArray) {
+      const defaults = field.resolvedType.fieldsArray.map(pythonDefault);
+      lines.push(`    ${field.id}: [${[field.id, ...defaults].join(', ')}],`);
+    }
+    lines.push('}', '');
   }
   lines.push(
     '# (name, what it holds, whether it repeats, the message that it holds), in the order of the socket lane.',
@@ -170,6 +357,7 @@ export function derive(text) {
   const descriptors = emitDescriptors(schema);
   return {
     'src/gen/messages.ts': emitTypeScript(schema),
+    'src/gen/codec.ts': emitCodec(schema),
     'src/gen/descriptor.ts': descriptors.typescript,
     'python/hognose/gen/__init__.py': `"""${BANNER}"""\n`,
     'python/hognose/gen/messages.py': emitPython(schema),

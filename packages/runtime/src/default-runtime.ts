@@ -1,10 +1,11 @@
 /** Which runtime wrappers and `py` use. */
 import { join } from 'node:path';
 import type { Executor } from './call-request.js';
+import { currentContext, executorOf, type CallContext } from './context.js';
 import { findProjectRoot, findUpwards, readRuntimeFile, RUNTIME_FILE } from './environment.js';
 import { ConfigError } from './errors.js';
 import { globalState } from './global-state.js';
-import { createRuntime, executorOf, type Runtime } from './runtime.js';
+import { createRuntime, type Runtime } from './runtime.js';
 
 /**
  * Makes a runtime the one that wrappers and `py` use outside of any `runtime.run`.
@@ -23,7 +24,7 @@ export function setDefaultRuntime(runtime: Runtime | undefined): void {
  */
 export async function getRuntime(): Promise<Runtime> {
   const state = globalState();
-  const bound = state.scope.getStore();
+  const bound = currentContext().runtime;
   if (bound !== undefined) return bound;
   if (state.defaultRuntime !== undefined) return state.defaultRuntime;
   const starting = startDefault();
@@ -38,10 +39,13 @@ export async function getRuntime(): Promise<Runtime> {
   }
 }
 
-/** As {@link getRuntime}, without waiting where there is no need to. @internal */
-export function currentExecutor(): Executor | Promise<Executor> {
-  const state = globalState();
-  const runtime = state.scope.getStore() ?? state.defaultRuntime;
+/**
+ * What runs the calls of a context: its runtime, or the default one, which may have to be started.
+ *
+ * @internal
+ */
+export function currentExecutor(context: CallContext): Executor | Promise<Executor> {
+  const runtime = context.runtime ?? globalState().defaultRuntime;
   if (runtime !== undefined && !(runtime instanceof Promise)) return executorOf(runtime);
   return getRuntime().then(executorOf);
 }

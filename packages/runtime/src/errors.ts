@@ -4,14 +4,21 @@
  * ```
  * HognoseError
  * ├── PythonError               Python raised
+ * │   └── PythonErrorGroup      Python raised an exception group
  * ├── WorkerError
  * │   ├── WorkerStartError      a worker did not become ready
  * │   ├── WorkerCrashedError    a worker died under a call
  * │   └── HandleLostError       the object died with its worker
- * ├── PoolClosedError           a call after close
+ * ├── PoolError
+ * │   ├── PoolClosedError       a call after close
+ * │   ├── PoolSaturatedError    more calls wait than may
+ * │   └── QueueTimeoutError     a call did not start in time, and will not
+ * ├── SessionClosedError        a call in a session that has ended
  * ├── CallTimeoutError          no answer in time
+ * ├── CallCancelledError        the caller's signal was aborted
  * ├── HandleAffinityError       objects of two workers in one call
  * ├── HandleReleasedError       use after release
+ * ├── HandleQuotaError          more objects held than may be
  * ├── ChainConsumedError        a step on a result that moved into another chain
  * ├── EncodeError               an argument cannot travel
  * ├── DecodeError               a frame of the worker cannot be read
@@ -83,7 +90,8 @@ export interface PythonErrorFields {
   readonly frames: readonly PythonFrame[];
   readonly notes: readonly string[];
   readonly traceback: string;
-  readonly cause?: PythonError;
+  /** A {@link PythonError}, or what a function of JavaScript threw. */
+  readonly cause?: unknown;
 }
 
 /**
@@ -132,6 +140,33 @@ export class PythonError extends HognoseError {
   }
 }
 branded('PythonError', PythonError);
+
+/**
+ * An exception group that Python code raised; also an `AggregateError`.
+ *
+ * @public
+ */
+export class PythonErrorGroup extends PythonError {
+  /** The exceptions of the group: a {@link PythonError} each, or what a function of JavaScript threw. */
+  readonly errors: readonly unknown[];
+
+  constructor(fields: PythonErrorFields, errors: readonly unknown[]) {
+    super(fields);
+    this.errors = errors;
+    this.name = 'PythonErrorGroup';
+    Object.setPrototypeOf(this, AGGREGATE);
+  }
+}
+branded('PythonErrorGroup', PythonErrorGroup);
+
+/** What groups inherit from: AggregateError has to stand in the chain itself, while our own classes go by brands. */
+const AGGREGATE: object = Object.create(
+  AggregateError.prototype,
+  Object.assign(
+    {},
+    ...[HognoseError, PythonError, PythonErrorGroup].map((type) => Object.getOwnPropertyDescriptors(type.prototype)),
+  ) as PropertyDescriptorMap,
+) as object;
 
 /** Files of this package, built or through a source map: their frames tell a caller nothing. */
 const OWN_FILES = ['../src/', '../dist/'].flatMap((directory) => {
@@ -224,6 +259,14 @@ export class HandleReleasedError extends HognoseError {
 }
 branded('HandleReleasedError', HandleReleasedError);
 
+/** More objects of Python are held at once than the options allow. @public */
+export class HandleQuotaError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('HANDLE_QUOTA', message, options);
+  }
+}
+branded('HandleQuotaError', HandleQuotaError);
+
 /** One call refers to objects of two workers. @public */
 export class HandleAffinityError extends HognoseError {
   constructor(message: string, options?: HognoseErrorOptions) {
@@ -240,13 +283,41 @@ export class ChainConsumedError extends HognoseError {
 }
 branded('ChainConsumedError', ChainConsumedError);
 
+/** The pool does not take a call. @public */
+export class PoolError extends HognoseError {}
+branded('PoolError', PoolError);
+
 /** The runtime is closed, or was closed under a call that had not started. @public */
-export class PoolClosedError extends HognoseError {
+export class PoolClosedError extends PoolError {
   constructor(message: string, options?: HognoseErrorOptions) {
     super('POOL_CLOSED', message, options);
   }
 }
 branded('PoolClosedError', PoolClosedError);
+
+/** More calls wait than the options allow, or a session's worker is busy that was not to be waited for. @public */
+export class PoolSaturatedError extends PoolError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('POOL_SATURATED', message, options);
+  }
+}
+branded('PoolSaturatedError', PoolSaturatedError);
+
+/** A call had not started within the time that it may wait; it will not run. @public */
+export class QueueTimeoutError extends PoolError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('QUEUE_TIMEOUT', message, options);
+  }
+}
+branded('QueueTimeoutError', QueueTimeoutError);
+
+/** The session has ended, by `close` or by its time to live. @public */
+export class SessionClosedError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('SESSION_CLOSED', message, options);
+  }
+}
+branded('SessionClosedError', SessionClosedError);
 
 /** A call had no answer in time. @public */
 export class CallTimeoutError extends HognoseError {
@@ -255,6 +326,14 @@ export class CallTimeoutError extends HognoseError {
   }
 }
 branded('CallTimeoutError', CallTimeoutError);
+
+/** The caller's `AbortSignal` was aborted; its reason is the `cause`. @public */
+export class CallCancelledError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('CALL_CANCELLED', message, options);
+  }
+}
+branded('CallCancelledError', CallCancelledError);
 
 /** An argument cannot travel to Python. @public */
 export class EncodeError extends HognoseError {

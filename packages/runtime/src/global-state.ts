@@ -1,18 +1,30 @@
 /** State that belongs to the process and not to a copy of this package: ESM and CJS copies share it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CallContext } from './context.js';
+import type { ChainNode } from './handles/node.js';
 import type { Runtime } from './runtime.js';
 
 interface GlobalState {
   /** The runtime that wrappers use unless told otherwise; a promise while it starts. */
   defaultRuntime: Runtime | Promise<Runtime> | undefined;
-  /** Runtimes bound by `runtime.run`. */
-  readonly scope: AsyncLocalStorage<Runtime>;
+  /** What `run` of a runtime or a session has bound, and the callback that runs. */
+  readonly scope: AsyncLocalStorage<CallContext>;
+  /** Results on their way that this tick has made: they are sent together at its end. */
+  readonly unsent: ChainNode[];
+  /** What is done when they have been sent. */
+  readonly afterSending: (() => void)[];
   /** Directories of Python code that packages have registered. */
   readonly pythonPath: string[];
   /** Where generated wrappers have been loaded from. */
   readonly projectRoots: string[];
   /** Number of the next worker, unique in the process. */
   nextWorkerId: number;
+  /** Number of the next call, unique in the process. */
+  nextCallId: number;
+  /** Number of the next result on its way: their order. */
+  nextNode: number;
+  /** Number of the next session, unique in the process. */
+  nextSessionId: number;
 }
 
 const KEY = Symbol.for('hognose/1');
@@ -23,10 +35,15 @@ export function globalState(): GlobalState {
   if (known !== undefined) return known as GlobalState;
   const state: GlobalState = {
     defaultRuntime: undefined,
-    scope: new AsyncLocalStorage<Runtime>(),
+    scope: new AsyncLocalStorage<CallContext>(),
+    unsent: [],
+    afterSending: [],
     pythonPath: [],
     projectRoots: [],
     nextWorkerId: 1,
+    nextCallId: 1,
+    nextNode: 1,
+    nextSessionId: 1,
   };
   Reflect.set(globalThis, KEY, state);
   return state;

@@ -3,10 +3,14 @@
  *
  * @packageDocumentation
  */
-export { createRuntime, type CallOptions, type Runtime, type RuntimeStats, type WorkerStats } from './runtime.js';
+export { createRuntime, type Runtime, type RuntimeStats, type WorkerStats } from './runtime.js';
+export type { CallOptions, PyDynamic, PythonCaller, ReadOptions } from './caller.js';
+export type { Session } from './sessions/session.js';
+export type { SessionOptions } from './sessions/pinned-session.js';
+export type { WorkerMetrics } from './worker/worker.js';
 export { getRuntime, setDefaultRuntime } from './default-runtime.js';
 export { py, type Py } from './py.js';
-export type { RuntimeOptions, WorkerOutput } from './options.js';
+export type { LogEvent, QueueOptions, RuntimeOptions } from './options.js';
 export {
   float,
   isNDArray,
@@ -27,6 +31,7 @@ export {
 export { RESERVED_MEMBERS } from './handles/chain.js';
 export type { Pending, PendingMembers, PyClass, PyHandle } from './handles/types.js';
 export {
+  CallCancelledError,
   CallTimeoutError,
   ChainConsumedError,
   ConfigError,
@@ -34,11 +39,17 @@ export {
   EncodeError,
   HandleAffinityError,
   HandleLostError,
+  HandleQuotaError,
   HandleReleasedError,
   HognoseError,
   PoolClosedError,
+  PoolError,
+  PoolSaturatedError,
   PythonEnvironmentError,
   PythonError,
+  PythonErrorGroup,
+  QueueTimeoutError,
+  SessionClosedError,
   WorkerCrashedError,
   WorkerError,
   WorkerStartError,

@@ -23,34 +23,88 @@ export interface RuntimeOptions {
   /** What carries the calls: a socket with frames of msgpack, or gRPC, which costs several times as much. @defaultValue `socket` */
   readonly transport?: 'socket' | 'grpc';
   /**
-   * Milliseconds after which a call without an answer rejects, those in which it waits for a worker included; a worker
-   * that runs it is replaced. 0: none.
+   * Calls that a worker runs at the same time, on threads of its own; coroutines do not count, as they wait on the
+   * worker's event loop. More than one costs a hand-over between threads for every call.
+   * @defaultValue 1
+   */
+  readonly threads?: number;
+  /**
+   * Milliseconds after which a call without an answer rejects, those in which it waits for a worker included; Python is
+   * interrupted. 0: none.
    * @defaultValue 300000
    */
   readonly timeoutMs?: number;
+  /**
+   * Milliseconds that a call which was timed out or aborted may take to stop; then its worker is ended and replaced.
+   * @defaultValue 2000
+   */
+  readonly graceMs?: number;
+  /** How calls wait that no worker has started. @defaultValue up to 100000 of them, for as long as their timeoutMs */
+  readonly queue?: QueueOptions;
+  /** Objects of Python that may be held in each worker at once. @defaultValue 1000000 */
+  readonly maxHandles?: number;
+  /**
+   * Whether both sides poll for a moment before they sleep: a call between two cores then costs a quarter, for up to
+   * 50 microseconds of processor time after each answer.
+   * @defaultValue true
+   */
+  readonly spin?: boolean;
   /** Milliseconds in which a worker must become ready. @defaultValue 60000 */
   readonly startTimeoutMs?: number;
   /** Where the project's `.venv` stands. @defaultValue see {@link findPython} */
   readonly projectRoot?: string;
-  /** Gets every line that Python code writes to stdout or stderr. @defaultValue writes it to this process's stderr */
-  readonly onOutput?: (line: WorkerOutput) => void;
+  /** Level of Python's root logger, as in its logging module: 10 is debug, 20 info. @defaultValue Python's: 30, warnings */
+  readonly logLevel?: number;
+  /** Gets what Python code prints, logs and warns of. @defaultValue writes it to this process's stderr */
+  readonly onLog?: (event: LogEvent) => void;
 }
 
-/** A line that a worker wrote. @public */
-export interface WorkerOutput {
+/** How calls wait. @public */
+export interface QueueOptions {
+  /** Calls that may wait at once; a further one is a {@link PoolSaturatedError}. @defaultValue 100000 */
+  readonly max?: number;
+  /** Milliseconds within which a call must have started; then it is a {@link QueueTimeoutError}. 0: none. @defaultValue 0 */
+  readonly timeoutMs?: number;
+}
+
+/** What Python code has printed, logged or warned of. @public */
+export interface LogEvent {
   readonly workerId: number;
   readonly pid: number;
-  readonly stream: 'stdout' | 'stderr';
-  /** Without its end of line. */
+  /** `stdout` and `stderr`: one line, without its end; `logging` and `warnings`: one record of the module. */
+  readonly source: 'stdout' | 'stderr' | 'logging' | 'warnings';
   readonly text: string;
+  /** As in Python's logging module: 30 is a warning; undefined for what was printed. */
+  readonly level?: number;
+  /** Name of the logger; undefined for what was printed. */
+  readonly logger?: string;
+  /** Where in Python the record was made; undefined for what was printed. */
+  readonly file?: string;
+  /** From 1. */
+  readonly line?: number;
 }
 
 /** Options after validation. @internal */
-export type ResolvedOptions = Readonly<Required<Omit<RuntimeOptions, 'python'>>> & { readonly python: string };
+export type ResolvedOptions = Readonly<Required<Omit<RuntimeOptions, 'python' | 'queue' | 'logLevel'>>> & {
+  readonly python: string;
+  readonly queue: Required<QueueOptions>;
+  readonly logLevel: number | undefined;
+};
 
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string');
 const isDuration = (value: unknown): boolean =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 && value < 2 ** 31;
+
+const isQueue = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.entries(value).every(
+    ([name, limit]) =>
+      limit === undefined ||
+      (name === 'max'
+        ? Number.isSafeInteger(limit) && (limit as number) >= 0
+        : name === 'timeoutMs' && isDuration(limit)),
+  );
 
 const RULES: Readonly<Record<keyof RuntimeOptions, readonly [test: (value: unknown) => boolean, expected: string]>> = {
   size: [
@@ -65,10 +119,22 @@ const RULES: Readonly<Record<keyof RuntimeOptions, readonly [test: (value: unkno
     'an object of strings',
   ],
   transport: [(value) => value === 'socket' || value === 'grpc', `'socket' or 'grpc'`],
+  threads: [
+    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 64,
+    'an integer from 1 to 64',
+  ],
   timeoutMs: [isDuration, 'milliseconds from 0 to 2147483647'],
+  graceMs: [isDuration, 'milliseconds from 0 to 2147483647'],
+  queue: [isQueue, 'an object of max, an integer from 0, and timeoutMs, milliseconds from 0 to 2147483647'],
+  maxHandles: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'an integer from 1'],
+  spin: [(value) => typeof value === 'boolean', 'true or false'],
   startTimeoutMs: [(value) => isDuration(value) && value !== 0, 'milliseconds from 1 to 2147483647'],
   projectRoot: [(value) => typeof value === 'string', 'a directory'],
-  onOutput: [(value) => typeof value === 'function', 'a function'],
+  logLevel: [
+    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1000,
+    'a level of Python, such as 20 for info',
+  ],
+  onLog: [(value) => typeof value === 'function', 'a function'],
 };
 
 /**
@@ -98,15 +164,21 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     preload: [],
     env: {},
     transport: 'socket',
+    threads: 1,
     timeoutMs: 300_000,
+    graceMs: 2_000,
+    maxHandles: 1_000_000,
+    spin: true,
     startTimeoutMs: 60_000,
-    onOutput: writeOutput,
+    logLevel: undefined,
+    onLog: writeLog,
     ...given,
+    queue: { max: given.queue?.max ?? 100_000, timeoutMs: given.queue?.timeoutMs ?? 0 },
     projectRoot,
     python: findPython(given.python === undefined ? { projectRoot } : { python: given.python, projectRoot }).path,
   };
 }
 
-function writeOutput(line: WorkerOutput): void {
-  process.stderr.write(`[python ${line.workerId}] ${line.text}\n`);
+function writeLog({ workerId, text, logger }: LogEvent): void {
+  process.stderr.write(`[python ${workerId}] ${logger === undefined ? '' : `${logger}: `}${text}\n`);
 }

@@ -2,10 +2,8 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { InlineBlock } from './call-request.js';
-import { currentExecutor } from './default-runtime.js';
-import { atCaller } from './errors.js';
-import { CallType, ResultMode } from './gen/messages.js';
 import { encodeGiven } from './handles/expression.js';
+import { ChainNode } from './handles/node.js';
 import { float, tuple } from './values/types.js';
 
 /** The `py` tag and what it carries. @public */
@@ -48,25 +46,8 @@ async function run<R>(strings: TemplateStringsArray, ...values: readonly unknown
   const block = blocks.get(strings) ?? makeBlock(strings);
   const missing = values.indexOf(undefined);
   if (missing >= 0) throw new TypeError(`py: interpolation ${missing + 1} is undefined: use null for None`);
-  const given = await encodeGiven(values);
-  const executor = await currentExecutor();
-  try {
-    return (await executor.execute({
-      callType: CallType.INLINE,
-      target: '',
-      handle: 0,
-      args: given.args,
-      kwargs: null,
-      steps: [],
-      result: ResultMode.AUTO,
-      owner: given.owner,
-      objects: given.objects,
-      label: `py\`…\` at ${block.file}:${block.line}`,
-      inline: block,
-    })) as R;
-  } catch (error) {
-    throw atCaller(error);
-  }
+  const given = encodeGiven(values);
+  return (await new ChainNode({ kind: 'inline', block }, [], { kind: 'call', given }).promise()) as R;
 }
 
 function makeBlock(strings: TemplateStringsArray): InlineBlock {

@@ -1,30 +1,20 @@
 /** A runtime: the entry point through which Python is called. */
 import { inspect } from 'node:util';
-import type { CallRequest, Executor } from './call-request.js';
-import { CallType, ResultMode } from './gen/messages.js';
+import type { Executor } from './call-request.js';
+import { ContextCaller, type PythonCaller } from './caller.js';
+import type { CallContext } from './context.js';
 import { globalState } from './global-state.js';
-import { EncodeContext, encodeArguments, encodeKeywords } from './values/encode.js';
-import { atCaller, ConfigError } from './errors.js';
+import { ConfigError } from './errors.js';
 import { resolveOptions, type RuntimeOptions } from './options.js';
 import { Pool } from './pool/pool.js';
-import { splitKeywords, type Keywords } from './handles/expression.js';
-import { isPlain, keywordsOf, type Kw } from './values/types.js';
-
-/** Options of one call. @public */
-export interface CallOptions {
-  /** Keyword arguments by name, or a `kw()`; one that is `undefined` is not passed. */
-  readonly kwargs?: Readonly<Record<string, unknown>> | Kw;
-  /**
-   * Milliseconds after which the call rejects, those in which it waits for a worker included; a worker that runs it is
-   * replaced. 0: none. @defaultValue the runtime's
-   */
-  readonly timeoutMs?: number;
-}
+import type { SessionOptions } from './sessions/pinned-session.js';
+import { RuntimeSession, type Session } from './sessions/session.js';
+import type { WorkerMetrics } from './worker/worker.js';
 
 /** What a runtime does at this moment. @public */
 export interface RuntimeStats {
   readonly workers: readonly WorkerStats[];
-  /** Calls that wait for a worker. */
+  /** Calls that wait for a worker, or on one behind others. */
   readonly queued: number;
 }
 
@@ -35,6 +25,14 @@ export interface WorkerStats {
   readonly isReady: boolean;
   /** Ready, and without a call. */
   readonly isIdle: boolean;
+  /** Calls that it has, on a thread or waiting for one; coroutines that wait and open streams do not count. */
+  readonly calls: number;
+  /** Objects of it that are held here. */
+  readonly handles: number;
+  readonly framesSent: number;
+  readonly framesReceived: number;
+  /** sha256 of its Python sources. */
+  readonly sourceHash: string;
 }
 
 /**
@@ -57,31 +55,25 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
 }
 
 /** A running pool of workers. @public */
-export interface Runtime {
+export interface Runtime extends PythonCaller {
   /**
-   * Calls a function, constructs a class or calls a static method.
+   * Opens a session: its calls run on one worker.
    *
-   * @param target - Dotted path: `math.sqrt`, `pathlib.Path.cwd`. Must not come from untrusted input.
-   * @param args - Positional arguments, and last, instead of `kwargs`, a `kw()`; trailing `undefined` means "not passed".
-   * @returns Plain data by value, anything else as a {@link PyHandle}.
-   * @throws {@link PythonError} When Python raises.
-   * @throws {@link WorkerCrashedError} When the worker dies under the call.
-   * @throws {@link CallTimeoutError} When there is no answer in time.
-   * @throws {@link EncodeError} When an argument cannot travel.
+   * @throws {@link ConfigError} When options are wrong.
+   * @example
+   * ```ts
+   * await using session = runtime.session();
+   * const model = await session.call('mypackage.load');
+   * await session.call('mypackage.train', [model]); // in the same process
+   * ```
    */
-  call<R = unknown>(target: string, args?: readonly unknown[], options?: CallOptions): Promise<R>;
-  /**
-   * Reads a module's attribute, such as `math.pi`.
-   *
-   * @throws {@link PythonError} When there is none.
-   */
-  get<R = unknown>(target: string, options?: Pick<CallOptions, 'timeoutMs'>): Promise<R>;
+  session(options?: SessionOptions): Session;
   /** Resolves when all workers are ready. */
   ready(): Promise<void>;
   /** What the runtime does at this moment. */
   stats(): RuntimeStats;
-  /** Runs a function in which wrappers and `py` use this runtime, also in what it awaits. */
-  run<T>(action: () => T): T;
+  /** What the workers measure of themselves, whatever they run. */
+  metrics(): Promise<readonly WorkerMetrics[]>;
   /** Rejects what has not started, lets running calls end within 5 s, and ends every process. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -98,80 +90,52 @@ export function executorOf(runtime: Runtime): Executor {
   return executor;
 }
 
-class PoolRuntime implements Runtime {
-  readonly #pool: Pool;
+class PoolRuntime extends ContextCaller implements Runtime {
+  protected readonly executor: Pool;
+  protected readonly context: CallContext = { runtime: this };
 
   constructor(pool: Pool) {
-    this.#pool = pool;
-  }
-
-  // Async functions: an error carries the frames of whoever awaits.
-  async call<R>(target: string, args: readonly unknown[] = [], options: CallOptions = {}): Promise<R> {
-    checkTarget(target);
-    if (!Array.isArray(args)) throw new ConfigError(`call('${target}'): args must be an array`);
-    const [positional, keywords] = argumentsOf(target, args, options);
-    const context = new EncodeContext();
-    return (await this.#run({
-      callType: CallType.FUNCTION,
-      target,
-      handle: 0,
-      args: encodeArguments(positional, context),
-      kwargs: encodeKeywords(keywords, context),
-      steps: [],
-      result: ResultMode.AUTO,
-      owner: context.owner,
-      objects: context.objects,
-      label: target,
-      timeoutMs: checkTimeout(options.timeoutMs),
-    })) as R;
-  }
-
-  async get<R>(target: string, options: Pick<CallOptions, 'timeoutMs'> = {}): Promise<R> {
-    checkTarget(target);
-    checkOptions(`get('${target}')`, options, ['timeoutMs']);
-    return (await this.#run({
-      callType: CallType.GET_ATTR,
-      target,
-      handle: 0,
-      args: null,
-      kwargs: null,
-      steps: [],
-      result: ResultMode.AUTO,
-      owner: undefined,
-      objects: [],
-      label: target,
-      timeoutMs: checkTimeout(options.timeoutMs),
-    })) as R;
+    super();
+    this.executor = pool;
   }
 
   get [EXECUTOR](): Executor {
-    return this.#pool;
+    return this.executor;
   }
 
-  async #run(request: CallRequest): Promise<unknown> {
-    try {
-      return await this.#pool.execute(request);
-    } catch (error) {
-      throw atCaller(error);
-    }
+  session(options: SessionOptions = {}): Session {
+    checkSession(options);
+    return new RuntimeSession(this, this.executor, this.executor.openSession(options));
   }
 
   ready(): Promise<void> {
-    return this.#pool.ready();
+    return this.executor.ready();
   }
 
   stats(): RuntimeStats {
-    return this.#pool.stats();
+    const { workers, queued } = this.executor.stats();
+    return {
+      workers: workers.map(({ id, pid, isReady, isIdle, active, counts, sourceHash }) => ({
+        id,
+        pid,
+        isReady,
+        isIdle,
+        calls: active,
+        ...counts,
+        sourceHash,
+      })),
+      queued,
+    };
   }
 
-  run<T>(action: () => T): T {
-    return globalState().scope.run(this, action);
+  async metrics(): Promise<readonly WorkerMetrics[]> {
+    return this.executor.metrics();
   }
 
   async close(): Promise<void> {
     const state = globalState();
     if (state.defaultRuntime === this) state.defaultRuntime = undefined;
-    await this.#pool.close();
+    await this.executor.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -179,43 +143,18 @@ class PoolRuntime implements Runtime {
   }
 }
 
-function checkTarget(target: unknown): void {
-  if (
-    typeof target !== 'string' ||
-    !/^[\p{ID_Start}_][\p{ID_Continue}]*(\.[\p{ID_Start}_][\p{ID_Continue}]*)*$/u.test(target)
-  ) {
-    throw new ConfigError(`${inspect(target)} is no target: it must be a dotted path, such as 'numpy.linalg.inv'`);
-  }
-}
-
-/** Positional and keyword arguments of a call; the latter stand in `kwargs`, or in a last `kw()`. */
-function argumentsOf(
-  target: string,
-  args: readonly unknown[],
-  options: CallOptions,
-): readonly [positional: readonly unknown[], keywords: Keywords | undefined] {
-  const call = `call('${target}')`;
-  checkOptions(call, options, ['kwargs', 'timeoutMs']);
-  const { kwargs } = options;
-  const [positional, keywords] = splitKeywords(args);
-  if (kwargs === undefined) return [positional, keywords];
-  if (keywords !== undefined) throw new ConfigError(`${call}: keywords stand in kwargs or in a last kw(), not in both`);
-  const given = keywordsOf(kwargs) ?? kwargs;
-  if (!isPlain(given)) throw new ConfigError(`${call}: kwargs must be a plain object, not ${inspect(kwargs)}`);
-  return [positional, given];
-}
-
-/** Refuses what would be ignored. */
-function checkOptions(call: string, options: unknown, known: readonly string[]): void {
-  if (!isPlain(options) || keywordsOf(options) !== undefined) {
-    throw new ConfigError(`${call}: options must be an object of ${known.join(', ')}, not ${inspect(options)}`);
-  }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new ConfigError(`${call}: ${unknown} is no option: there are ${known.join(', ')}`);
-}
-
-function checkTimeout(timeoutMs: number | undefined): number | undefined {
-  if (timeoutMs === undefined || (Number.isFinite(timeoutMs) && timeoutMs >= 0 && timeoutMs < 2 ** 31))
-    return timeoutMs;
-  throw new ConfigError(`timeoutMs must be milliseconds from 0 to 2147483647, not ${timeoutMs}`);
+function checkSession(options: SessionOptions): void {
+  const rules: Readonly<Record<keyof SessionOptions, readonly [(value: unknown) => boolean, string]>> = {
+    affinity: [(value) => ['strict', 'fail-fast', 'hint'].includes(value as string), `'strict', 'fail-fast' or 'hint'`],
+    ttlMs: [(value) => typeof value === 'number' && value >= 0 && value < 2 ** 31, 'milliseconds from 0 to 2147483647'],
+    maxHandles: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'an integer from 1'],
+  };
+  if (typeof options !== 'object' || (options as object | null) === null)
+    throw new ConfigError(`session: options must be an object, not ${inspect(options)}`);
+  const mistakes = Object.entries(options).flatMap(([name, value]) => {
+    if (!Object.hasOwn(rules, name)) return [`${name}: unknown; the options are ${Object.keys(rules).join(', ')}`];
+    const [test, expected] = rules[name as keyof SessionOptions];
+    return value === undefined || test(value) ? [] : [`${name}: must be ${expected}, not ${inspect(value)}`];
+  });
+  if (mistakes.length > 0) throw new ConfigError(`session: ${mistakes.join('; ')}`);
 }

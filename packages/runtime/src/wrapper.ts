@@ -1,7 +1,6 @@
 /** What generated wrappers are made of. */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { currentExecutor } from './default-runtime.js';
 import { globalState } from './global-state.js';
 import { makeReference } from './handles/chain.js';
 
@@ -30,10 +29,8 @@ export function pyModule(name: string, url: string): PyModule {
     const directory = dirname(fileURLToPath(url));
     if (!projectRoots.includes(directory)) projectRoots.push(directory);
   }
-  const reference = (attribute: string, options: Parameters<typeof makeReference>[1]): unknown =>
-    makeReference({ kind: 'path', path: `${name}.${attribute}`, executor: currentExecutor }, options);
   return {
-    callable: (attribute, keywordsFrom) => reference(attribute, { keywordsFrom }),
-    constant: (attribute) => reference(attribute, { isValue: true }),
+    callable: (attribute, keywordsFrom) => makeReference(`${name}.${attribute}`, { keywordsFrom }),
+    constant: (attribute) => makeReference(`${name}.${attribute}`, { isValue: true }),
   };
 }

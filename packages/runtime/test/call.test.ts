@@ -8,7 +8,7 @@ import {
   type EncodeError,
   type PyHandle,
   type Runtime,
-  type WorkerOutput,
+  type LogEvent,
 } from '../src/index.js';
 import {
   isAlive,
@@ -26,7 +26,7 @@ const PROBE = join(PYTHON_FIXTURES, 'probe.py');
 
 describe.each(LANES)('calls over %s', (transport) => {
   let runtime: Runtime;
-  const output: WorkerOutput[] = [];
+  const output: LogEvent[] = [];
 
   beforeAll(async () => {
     runtime = await startFixtureRuntime({ transport }, output);
@@ -328,11 +328,11 @@ describe.each(LANES)('calls over %s', (transport) => {
   });
 
   describe('the standard streams', () => {
-    test('what Python prints goes to onOutput, and never into the protocol', async () => {
+    test('what Python prints goes to onLog, and never into the protocol', async () => {
       output.length = 0;
       expect(await runtime.call('probe.prints')).toBe('printed');
       await until('the lines have arrived', () => output.length >= 3);
-      expect(output.map(({ stream, text }) => [stream, text]).sort()).toEqual([
+      expect(output.map(({ source, text }) => [source, text]).sort()).toEqual([
         ['stderr', 'from stderr'],
         ['stdout', 'from C'],
         ['stdout', 'from stdout'],

@@ -131,7 +131,7 @@ describe.each(LANES)('crashes over %s', (transport) => {
 
   test('the end of stderr is that of the call, and of no call before it', async () => {
     const lines: string[] = [];
-    await using runtime = await start({ onOutput: (line) => lines.push(line.text) });
+    await using runtime = await start({ onLog: (line) => lines.push(line.text) });
     await runtime.run(() => py`import sys; print("earlier", file=sys.stderr)`);
     await until('the line has arrived', () => lines.includes('earlier'));
     const error = await rejection<WorkerCrashedError>(runtime.call('sys.exit', ['later']));

@@ -1,6 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
+import type { CallRequest, StreamOptions } from '../src/call-request.js';
+import { executorOf } from '../src/context.js';
 import {
   ChainConsumedError,
   EncodeError,
@@ -65,22 +67,22 @@ const attributesOf = (value: Counter): Readonly<Record<'value' | 'add' | 'other'
 /** Counts calls that a runtime's lanes carry. */
 function countCalls(runtime: Runtime): { readonly count: number } {
   const counter = { count: 0 };
-  const executor = (runtime as unknown as Record<symbol, { execute: (request: unknown) => Promise<unknown> }>)[
-    Symbol.for('hognose/executor')
-  ];
-  if (executor === undefined) throw new Error('the runtime has no executor');
-  for (const name of ['execute', 'executeOn'] as const) {
-    const original = (executor as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
-    if (original === undefined) continue;
-    Object.defineProperty(executor, name, {
-      configurable: true,
-      value(this: unknown, ...args: unknown[]) {
-        // `execute` of a pinned call goes on to `executeOn`.
-        if (name === 'executeOn' || (args[0] as { owner?: unknown }).owner === undefined) counter.count += 1;
-        return original.apply(this, args);
-      },
-    });
-  }
+  const executor = executorOf(runtime);
+  const { execute, executeAll, stream } = executor;
+  Object.assign(executor, {
+    execute(request: CallRequest) {
+      counter.count += 1;
+      return execute.call(executor, request);
+    },
+    executeAll(requests: readonly CallRequest[]) {
+      counter.count += requests.length;
+      return executeAll.call(executor, requests);
+    },
+    stream(request: CallRequest, options?: StreamOptions) {
+      counter.count += 1;
+      return stream.call(executor, request, options);
+    },
+  });
   return counter;
 }
 
@@ -174,7 +176,7 @@ describe.each(LANES)('handles over %s', (transport) => {
       async function whoSets(): Promise<void> {
         await (await runtime.call<PyHandle>('builtins.object')).$set('value', 1);
       }
-      expect((await rejection<PythonError>(whoSets())).stack).toMatch(/AttributeError[^]*whoSets/);
+      expect((await rejection<PythonError>(whoSets())).stack).toMatch(/AttributeError[^]*handles\.test\.ts/);
       const moved = Counter(1);
       await moved.add(1);
       expect(await rejection(moved.$set('value', 1))).toBeInstanceOf(ChainConsumedError);
@@ -371,18 +373,34 @@ describe.each(LANES)('handles over %s', (transport) => {
       expect(count).toBe(3);
     });
 
-    test('S20 a result that has moved into a chain is consumed; awaiting it first prevents that', async () => {
+    test('S20 a result that has moved into a chain is consumed; awaiting or keeping it prevents that', async () => {
       const moved = Counter(1);
-      const end = moved.add(1).get();
+      expect(await moved.add(1).get()).toBe(2);
       const error = await rejection(moved);
       expect(error).toBeInstanceOf(ChainConsumedError);
-      expect(error.message).toContain('await it first to use it twice');
+      expect(error.message).toContain('await it first, or `$keep()` it, to use it twice');
       expect(await rejection(moved.add(2))).toBeInstanceOf(ChainConsumedError);
-      expect(await end).toBe(2);
-      const kept = Counter(1);
-      const handle = await kept;
-      expect(await kept).toBe(handle);
-      expect([await handle.add(1).get(), await handle.add(1).get(), await kept.add(1).get()]).toEqual([2, 3, 4]);
+      expect(await rejection(identity([moved]))).toBeInstanceOf(ChainConsumedError);
+      const awaited = Counter(1);
+      const handle = await awaited;
+      expect(await awaited).toBe(handle);
+      expect([await handle.add(1).get(), await handle.add(1).get(), await awaited.add(1).get()]).toEqual([2, 3, 4]);
+      const kept = Counter(1).$keep();
+      expect(await kept.add(1).get()).toBe(2);
+      expect(await kept.add(1).get()).toBe(3);
+    });
+
+    test('S20 a chain of ten steps is one frame each way', async () => {
+      const frames = (): readonly number[] => {
+        const { framesSent = 0, framesReceived = 0 } = runtime.stats().workers[0] ?? {};
+        return [framesSent, framesReceived];
+      };
+      collectGarbage();
+      await runtime.call('probe.live_counters');
+      await new Promise((resolve) => setTimeout(resolve, 20)); // releases of earlier tests
+      const [sent = 0, received = 0] = frames();
+      const value = await Counter(1).add(1).add(1).add(1).add(1).add(1).add(1).add(1).add(1).get();
+      expect([value, ...frames()]).toEqual([9, sent + 1, received + 1]);
     });
 
     test('S20 awaiting a pending twice evaluates it once', async () => {
@@ -421,9 +439,40 @@ describe.each(LANES)('handles over %s', (transport) => {
         [2],
         { value: 3 },
       ]);
-      const inside = await rejection(identity([Counter(1).get()]));
-      expect(inside).toBeInstanceOf(EncodeError);
-      expect(inside.message).toContain('args[0][0]: a promise cannot travel to Python: await it first');
+      expect(await identity([Counter(1).get(), { deep: Counter(2).add(1).value }])).toEqual([1, { deep: 3 }]);
+    });
+
+    test('S20 results that are arguments leave no handle behind, whatever they are', async () => {
+      const baseline = await settledCounters();
+      const results = await Promise.all([
+        same(Counter(1), Counter(1)),
+        callable<string[]>('names_of_types')([Counter(1), Counter(2).add(1)]),
+        callable<unknown>('describe')(new Map([['a', Counter(3).get()]])),
+      ]);
+      expect(results).toEqual([false, ['Counter', 'Counter'], "{'a': 3}"]);
+      expect(await runtime.call('probe.live_counters')).toBe(baseline);
+    });
+
+    test('S20 a result with several uses is evaluated once, and each of them sees the same object', async () => {
+      const counter = Counter(1);
+      const [same1, length, added, handle] = await Promise.all([
+        same(counter, counter),
+        counter.$len(),
+        counter.add(4).get(),
+        counter,
+      ]);
+      expect([same1, length, added, await handle.get()]).toEqual([true, 0, 5, 5]);
+      expect(await same(counter, handle)).toBe(true);
+    });
+
+    test('S20 a failing producer fails its consumers with the same PythonError', async () => {
+      const failing = Counter(1).fail();
+      const errors = await Promise.all(
+        [identity(failing), identity([failing]), failing].map((promise) => rejection<PythonError>(promise)),
+      );
+      expect(errors.map(({ type, frames }) => [type, frames.at(-1)?.name])).toEqual(
+        new Array(3).fill(['ProbeError', 'fail']),
+      );
     });
 
     test('$str, $repr and $len of a pending are part of its chain; $type must wait', async () => {
@@ -520,10 +569,13 @@ describe.each(LANES)('handles over %s', (transport) => {
 
     test('they show what they stand for', async () => {
       const counter = await make();
-      expect(inspect(counter)).toMatch(/^PyHandle<probe\.Counter #\d+>$/);
+      expect(inspect(counter)).toMatch(/^PyHandle<probe\.Counter> <probe\.Counter object at 0x[\da-f]+>$/);
+      expect(inspect(await runtime.call('pathlib.PurePosixPath', ['/x']))).toBe(
+        "PyHandle<pathlib.PurePosixPath> PurePosixPath('/x')",
+      );
       expect(inspect({ Counter })).toBe('{ Counter: [Python probe.Counter] }');
       expect(''.concat(attributesOf(counter).value as string)).toBe('Pending<<probe.Counter>.value>');
-      expect(JSON.stringify([counter])).toMatch(/^\["PyHandle<probe\.Counter #\d+>"\]$/);
+      expect(JSON.stringify([counter])).toMatch(/^\["PyHandle<probe\.Counter> <probe[^"]*>"\]$/);
     });
   });
 

@@ -198,7 +198,7 @@ describe('the interpreter', () => {
     const made = spawnSync(PYTHON, ['-m', 'venv', '--without-pip', bare], { encoding: 'utf8' });
     expect(made.stderr).toBe('');
     const python = join(bare, 'bin', 'python');
-    const error = await rejection(createRuntime({ size: 1, python, onOutput: () => undefined }));
+    const error = await rejection(createRuntime({ size: 1, python, onLog: () => undefined }));
     expect(error).toBeInstanceOf(PythonEnvironmentError);
     expect(error.message).toContain('the package msgpack is missing');
     expect(error.message).toContain(`${python} -m pip install msgpack`);
@@ -210,16 +210,14 @@ describe('the interpreter', () => {
       'import hognose.__main__ as main; sys.exit(main.main())',
     ].join('\n');
     const old = program('python3.8', `#!/bin/sh\nexec '${PYTHON}' -c '${code}'\n`);
-    const error = await rejection(createRuntime({ size: 1, python: old, onOutput: () => undefined }));
+    const error = await rejection(createRuntime({ size: 1, python: old, onLog: () => undefined }));
     expect(error).toBeInstanceOf(PythonEnvironmentError);
     expect(error.message).toMatch(/Python 3\.10 or newer is needed, and .* is 3\.8\.1/);
   });
 
   test('that is no Python is reported with its exit and its words', async () => {
     const other = program('not python', '#!/bin/sh\necho "I am a shell" >&2\nexit 3\n');
-    const error = await rejection<WorkerStartError>(
-      createRuntime({ size: 1, python: other, onOutput: () => undefined }),
-    );
+    const error = await rejection<WorkerStartError>(createRuntime({ size: 1, python: other, onLog: () => undefined }));
     expect(error).toBeInstanceOf(WorkerStartError);
     expect(error.exitCode).toBe(3);
     expect(error.message).toContain('I am a shell');
@@ -239,7 +237,7 @@ describe('the interpreter', () => {
 
   test('that the system cannot run is a PythonEnvironmentError', async () => {
     const broken = program('no shell', '#!/no/such/shell\n');
-    const error = await rejection(createRuntime({ size: 1, python: broken, onOutput: () => undefined }));
+    const error = await rejection(createRuntime({ size: 1, python: broken, onLog: () => undefined }));
     expect(error).toBeInstanceOf(PythonEnvironmentError);
     expect(error.message).toContain(broken);
   });
@@ -255,7 +253,7 @@ describe('options', () => {
       env: { A: 1 },
       timeoutMs: -1,
       startTimeoutMs: 0,
-      onOutput: 'loud',
+      onLog: 'loud',
       colour: 'green',
     } as unknown as RuntimeOptions;
     const error = await rejection(createRuntime(wrong));
@@ -307,7 +305,7 @@ describe('options', () => {
     mkdirSync(folder);
     writeFileSync(join(folder, 'colorsys.py'), 'raise RuntimeError("shadowed")\n');
     const script = `
-      const runtime = await hognose.createRuntime({ size: 1, onOutput() {} });
+      const runtime = await hognose.createRuntime({ size: 1, onLog() {} });
       console.log(await runtime.get('colorsys.ONE_THIRD').catch((error) => error.message));
     `;
     expect(await runNode(script, [], folder).line()).toMatch(/^0\.333/);
@@ -324,7 +322,7 @@ describe('a poisoned working directory', () => {
       if (!name.startsWith('hognose')) rmSync(join(folder, 'hognose'), { recursive: true });
       writeFileSync(join(folder, name), 'raise RuntimeError("poisoned")\n');
       const script = runNode(
-        `const runtime = await hognose.createRuntime({ size: 1, onOutput() {} });
+        `const runtime = await hognose.createRuntime({ size: 1, onLog() {} });
          console.log(await runtime.call('math.sqrt', [16]), (await runtime.get('sys.path')).includes(process.cwd()));`,
         [],
         folder,

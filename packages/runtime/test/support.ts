@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRuntime, type Runtime, type RuntimeOptions, type WorkerOutput } from '../src/index.js';
+import { createRuntime, type Runtime, type RuntimeOptions, type LogEvent } from '../src/index.js';
 
 export const LANES = ['socket', 'grpc'] as const;
 
@@ -20,17 +20,17 @@ export const isLinux = process.platform === 'linux';
 export const onLinux = isLinux ? test : test.skip;
 
 /** Options of a runtime that can import the fixture modules and keeps what they print. */
-export function fixtureOptions(options: RuntimeOptions = {}, output: WorkerOutput[] = []): RuntimeOptions {
+export function fixtureOptions(options: RuntimeOptions = {}, output: LogEvent[] = []): RuntimeOptions {
   return {
     size: 1,
     python: PYTHON,
     pythonPath: [PYTHON_FIXTURES],
-    onOutput: (line) => output.push(line),
+    onLog: (line) => output.push(line),
     ...options,
   };
 }
 
-export async function startFixtureRuntime(options: RuntimeOptions = {}, output: WorkerOutput[] = []): Promise<Runtime> {
+export async function startFixtureRuntime(options: RuntimeOptions = {}, output: LogEvent[] = []): Promise<Runtime> {
   return createRuntime(fixtureOptions(options, output));
 }
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 import types
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine
+from typing import Any, Final
 
-from hognose import PAYLOAD_VERSION, inline
-from hognose.codec import Undecodable
-from hognose.errors import DecodeError, ProtocolError
+from hognose import PAYLOAD_VERSIONS, inline
+from hognose.call import CALL_TYPE, INLINE, ROOT, SOURCE, STEPS, TARGET, VERSION, Call
+from hognose.errors import ProtocolError
 from hognose.gen.messages import (
     CALL_TYPE_CLASS,
     CALL_TYPE_FUNCTION,
     CALL_TYPE_GET_ATTR,
+    CALL_TYPE_HAND_OVER,
     CALL_TYPE_INLINE,
     CALL_TYPE_ITEM,
     CALL_TYPE_METHOD,
@@ -23,14 +25,124 @@ from hognose.gen.messages import (
     STEP_KIND_INVOKE,
     STEP_KIND_SUBSCRIPT,
 )
-from hognose.handles import HandleTable
 
-if TYPE_CHECKING:
-    import asyncio
+__all__ = [
+    "INTERRUPTIBLE",
+    "Settled",
+    "Suspended",
+    "evaluate",
+    "is_awaitable",
+    "is_coroutine_call",
+    "resolve",
+    "run_steps",
+]
 
-__all__ = ["Dispatcher", "resolve"]
-
+_INVOCATIONS: Final = frozenset((CALL_TYPE_FUNCTION, CALL_TYPE_CLASS, CALL_TYPE_METHOD))
+#: Types whose instances need no look at whether they can be awaited.
+_SETTLED: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, set))
 _roots: dict[str, tuple[types.ModuleType, tuple[str, ...]]] = {}
+
+
+class Suspended:
+    """The rest of a call, for when what it awaits is there.
+
+    Args:
+        awaitable: What is to be awaited.
+        steps: The steps of the chain that follow.
+    """
+
+    __slots__ = ("awaitable", "steps")
+
+    def __init__(self, awaitable: Any, steps: list[Any]) -> None:
+        self.awaitable = awaitable
+        self.steps = steps
+
+
+class Settled:
+    """A result that is there, and is to be dealt with on the event loop.
+
+    Args:
+        value: The result.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def evaluate(call: Call) -> Any:
+    """Runs a call up to its end, or up to where it must await something: a `Suspended` then.
+
+    Runs user code, and has no effect on the worker itself: an exception may end it anywhere.
+
+    Raises:
+        DecodeError: When what it starts from could not be read.
+        ProtocolError: When the call is of a version or type that this worker does not know.
+    """
+    _, _, version, call_type, target, args, _, kwargs, root, steps, _, block, _, _, _, _, _, _, _ = call
+    if version not in PAYLOAD_VERSIONS:
+        raise _unknown_version(version)
+    if root and type(root) is not tuple:
+        raise root
+    if call_type in _INVOCATIONS:
+        if root:
+            start = _from_root(root[0], target)
+        elif target in _roots:
+            start, names = _roots[target]
+            for name in names:
+                start = getattr(start, name)
+        else:
+            start = resolve(target)
+        value = start(*(args or ()), **kwargs) if kwargs else start(*(args or ()))
+    elif call_type == CALL_TYPE_GET_ATTR:
+        value = _from_root(root[0], target) if root else resolve(target)
+    elif call_type == CALL_TYPE_INLINE:
+        value = _block(block)(*(args or ()))
+    elif call_type == CALL_TYPE_ITEM:
+        value = (_from_root(root[0], target) if root else resolve(target))[args[0]]
+    elif call_type == CALL_TYPE_SET_ATTR:
+        path, _, attribute = target.rpartition(".")
+        setattr(_from_root(root[0], path) if root else resolve(path), attribute, args[0])
+        value = None
+    elif call_type == CALL_TYPE_HAND_OVER:
+        value = args[0]
+    else:
+        raise ProtocolError(f"the host asks for a call of the unknown type {call_type}")
+    return run_steps(value, steps) if steps else value
+
+
+def run_steps(value: Any, steps: list[Any]) -> Any:
+    """Goes on with the steps of a chain; a `Suspended` where one of them must be awaited first."""
+    for index, (kind, name, args, kwargs) in enumerate(steps):
+        if type(value) is types.CoroutineType or _must_await(value):
+            return Suspended(value, steps[index:])
+        if kind == STEP_KIND_ATTRIBUTE:
+            value = getattr(value, name)
+        elif kind == STEP_KIND_INVOKE:
+            value = value(*(args or ()), **(kwargs or {}))
+        elif kind == STEP_KIND_SUBSCRIPT:
+            value = value[args[0]]
+        else:
+            raise ProtocolError(f"a chain has a step of the unknown kind {kind}")
+    return value
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether the result of a call is to be awaited: anything that `await` takes."""
+    kind = type(value)
+    return kind not in _SETTLED and (hasattr(kind, "__await__") or inspect.isawaitable(value))
+
+
+def _must_await(value: Any) -> bool:
+    """Whether a value amid a chain is nothing but what it will be: a coroutine or a future.
+
+    Other awaitables, such as the query of a database library, have methods that a chain may well mean.
+    """
+    kind = type(value)
+    if kind in _SETTLED or not hasattr(kind, "__await__"):
+        return inspect.isgenerator(value) and inspect.isawaitable(value)
+    return isinstance(value, Coroutine) or getattr(kind, "_asyncio_future_blocking", None) is not None
 
 
 def resolve(target: str) -> Any:
@@ -45,6 +157,12 @@ def resolve(target: str) -> Any:
         known = _roots[target] = _import_root(target)
     value: Any = known[0]
     for name in known[1]:
+        value = getattr(value, name)
+    return value
+
+
+def _from_root(value: Any, path: str) -> Any:
+    for name in path.split(".") if path else ():
         value = getattr(value, name)
     return value
 
@@ -68,83 +186,12 @@ def _import_root(target: str) -> tuple[types.ModuleType, tuple[str, ...]]:
     return module, tuple(parts[index:])
 
 
-class Dispatcher:
-    """Runs calls on the thread that uses it, and coroutines on an event loop of the worker's own."""
-
-    def __init__(self, handles: HandleTable) -> None:
-        self._handles = handles
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def run(self, call: list[Any], may_be_broken: bool) -> object:
-        """Evaluates one `Call` and returns its result.
-
-        Args:
-            call: The message as the lane delivers it.
-            may_be_broken: Whether the frame that it came in holds a value that could not be read.
-
-        Raises:
-            DecodeError: When an argument could not be read.
-            ProtocolError: When the call is of a version or type that this worker does not know.
-        """
-        _, _, version, call_type, target, handle, block, args, kwargs, steps, _ = call
-        if version != PAYLOAD_VERSION:
-            raise ProtocolError(f"the host encodes values in version {version}, this worker in {PAYLOAD_VERSION}")
-        if may_be_broken:
-            _refuse_undecodable(call)
-        if call_type == CALL_TYPE_INLINE:
-            value = _block(block)(*(args or ()))
-        else:
-            value = self._first(call_type, self._start(target, handle, call_type), args or (), kwargs or {})
-        if steps:
-            for kind, name, step_args, step_kwargs in steps:
-                value = self._settled(value)
-                if kind == STEP_KIND_ATTRIBUTE:
-                    value = getattr(value, name)
-                elif kind == STEP_KIND_INVOKE:
-                    value = value(*(step_args or ()), **(step_kwargs or {}))
-                elif kind == STEP_KIND_SUBSCRIPT:
-                    value = value[step_args[0]]
-                else:
-                    raise ProtocolError(f"a chain has a step of the unknown kind {kind}")
-        return self._settled(value)
-
-    def _start(self, target: str, handle: int, call_type: int) -> Any:
-        """What a call begins with: the object that `target` names, or its owner where it is to be assigned."""
-        if call_type == CALL_TYPE_SET_ATTR:
-            owner, _, name = target.rpartition(".")
-            return (self._start(owner, handle, CALL_TYPE_GET_ATTR), name)
-        if handle == 0:
-            return resolve(target)
-        value: Any = self._handles.get(handle)
-        for name in target.split(".") if target else ():
-            value = getattr(value, name)
-        return value
-
-    def _first(self, call_type: int, start: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        if call_type in (CALL_TYPE_FUNCTION, CALL_TYPE_CLASS, CALL_TYPE_METHOD):
-            return start(*args, **kwargs)
-        if call_type == CALL_TYPE_GET_ATTR:
-            return start
-        if call_type == CALL_TYPE_ITEM:
-            return start[args[0]]
-        if call_type == CALL_TYPE_SET_ATTR:
-            owner, name = start
-            setattr(owner, name, args[0])
-            return None
-        raise ProtocolError(f"the host asks for a call of the unknown type {call_type}")
-
-    def _settled(self, value: Any) -> Any:
-        """The value itself, or what its coroutine returns."""
-        if type(value) is not types.CoroutineType and not inspect.iscoroutine(value):
-            return value
-        if self._loop is None:
-            import asyncio  # as long as the rest of a worker's start: only for those who need it
-
-            self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(value)
+def _unknown_version(version: int) -> ProtocolError:
+    known = ", ".join(map(str, PAYLOAD_VERSIONS))
+    return ProtocolError(f"the host encodes values in version {version}, and this worker knows only version {known}")
 
 
-def _block(fields: list[Any] | None) -> Callable[..., Any]:
+def _block(fields: list[Any] | None) -> inline.Block:
     if fields is None:
         raise ProtocolError("an inline call has no block")
     block_hash, parts, file, line = fields
@@ -157,14 +204,46 @@ def _block(fields: list[Any] | None) -> Callable[..., Any]:
     return block
 
 
-def _refuse_undecodable(value: Any) -> None:
-    """Raises for the first value in a message that could not be read."""
-    if type(value) is Undecodable:
-        raise DecodeError(value.reason)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_undecodable(key)
-            _refuse_undecodable(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _refuse_undecodable(item)
+def is_coroutine_call(call: Call) -> bool:
+    """Whether a call that has not started only makes a coroutine or an asynchronous generator.
+
+    Runs no user code, imports nothing, and rather says no: it is asked while another call runs.
+    """
+    if call[STEPS] or call[SOURCE] or call[VERSION] not in PAYLOAD_VERSIONS:
+        return False
+    if call[CALL_TYPE] == CALL_TYPE_INLINE:
+        try:
+            return call[INLINE] is not None and _block(call[INLINE]).is_async
+        except (SyntaxError, ValueError, ProtocolError):
+            return False  # it says so itself when it is run
+    if call[CALL_TYPE] not in _INVOCATIONS:
+        return False
+    function = _peek(call)
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _peek(call: Call) -> object:
+    """What a call would call, as far as it can be seen without running anything."""
+    root, parts = call[ROOT], call[TARGET].split(".") if call[TARGET] else []
+    if root:
+        if type(root) is not tuple:
+            return None
+        value = root[0]
+    else:
+        length = len(parts)
+        while length and ".".join(parts[:length]) not in sys.modules:
+            length -= 1
+        if length == 0:
+            return None
+        value, parts = sys.modules[".".join(parts[:length])], parts[length:]
+    for name in parts:
+        value = inspect.getattr_static(value, name, None)
+        if isinstance(value, (staticmethod, classmethod)):
+            value = value.__func__
+    return value
+
+
+#: Code in which an exception may be raised from outside, as it only stands between the worker and what it runs.
+INTERRUPTIBLE: Final = frozenset(
+    function.__code__ for function in (evaluate, run_steps, resolve, _from_root, _import_root, inline.Block.__call__)
+)

@@ -5,6 +5,9 @@ HognoseError
 ├── EncodeError      a result cannot travel and a handle was not wanted
 ├── MissingPackage   the interpreter lacks a package that the worker itself needs
 └── ProtocolError    the host sent what this worker does not understand
+
+HognoseCancel        (BaseException) the host has cancelled the call
+JavaScriptError      (Exception) a function of the host threw
 """
 
 from __future__ import annotations
@@ -13,14 +16,25 @@ import os
 import sys
 import traceback
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["DecodeError", "EncodeError", "HognoseError", "MissingPackage", "ProtocolError", "to_wire"]
+__all__ = [
+    "DecodeError",
+    "EncodeError",
+    "HognoseCancel",
+    "HognoseError",
+    "JavaScriptError",
+    "MissingPackage",
+    "ProtocolError",
+    "to_wire",
+]
 
-_OWN_DIRECTORY: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+#: What this worker's own code lies below, with a separator at the end.
+OWN_DIRECTORY: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EVENT_LOOP: Final = os.path.join("asyncio", "base_events.py")
 _MAX_FRAMES: Final = 100
 _MAX_CAUSES: Final = 32
+_MAX_EXCEPTIONS: Final = 256
 _MAX_ARGUMENT_TEXT: Final = 1000
 _PLAIN: Final = (type(None), bool, int, float, str, bytes)
 
@@ -56,34 +70,86 @@ class ProtocolError(HognoseError):
     """The host sent a message, version or frame that this worker does not know."""
 
 
-def to_wire(error: BaseException) -> list[object]:
-    """The fields of the contract's `Error` message for an exception and its chain of causes.
+class HognoseCancel(BaseException):
+    """The host has cancelled the call that runs: its caller gave it up, or its time is over.
+
+    Raised in the call's own code, again and again until the call ends. No Exception: `except Exception` lets it pass.
+    """
+
+
+class JavaScriptError(Exception):
+    """A function of the host threw. Where it leaves the call, the host gets its own error object back.
+
+    Args:
+        name: The error's name in JavaScript, such as `TypeError`.
+        message: Its message.
+        stack: Its stack, as JavaScript prints it.
+        host_id: The host's number for it; 0: the host keeps no object.
+    """
+
+    def __init__(self, name: str, message: str, stack: str = "", host_id: int = 0) -> None:
+        super().__init__(name, message, stack, host_id)
+        self.name = name
+        self.message = message
+        self.stack = stack
+        self.host_id = host_id
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}" if self.message else self.name
+
+
+def to_wire(error: BaseException) -> list[Any]:
+    """The fields of the contract's `Error` message for an exception, its causes and the exceptions of a group.
 
     Frames of the worker itself are left out, but for one where there is no other: a user sees the own code and the
     libraries.
     """
-    text = _formatted(error)
-    return _fields(error, text, set(), 0)
+    return _fields(error, _formatted(error), set(), 0)
 
 
-def _fields(error: BaseException, text: str, seen: set[int], depth: int) -> list[object]:
+def minimal_wire(error: BaseException) -> list[Any]:
+    """The fields for an exception whose own cannot be encoded: what any exception has."""
+    kind = type(error)
+    return [kind.__qualname__, str(kind.__module__), _names(kind), _message(error), [], [], [], None, "", [], 0]
+
+
+def _fields(error: BaseException, text: str, seen: set[int], depth: int) -> list[Any]:
     seen.add(id(error))
     kind = type(error)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     inner = None
-    if cause is not None and id(cause) not in seen and depth < _MAX_CAUSES:
+    if cause is not None and _may_follow(cause, seen, depth):
         inner = _fields(cause, "", seen, depth + 1)
     return [
         kind.__qualname__,
         _text(str(kind.__module__)),
-        [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__],
+        _names(kind),
         _message(error),
         [_argument(argument) for argument in error.args],
         _frames(error.__traceback__),
         _notes(error),
         inner,
         text,
+        [_fields(one, "", seen, depth + 1) for one in _exceptions(error) if _may_follow(one, seen, depth)],
+        error.host_id if isinstance(error, JavaScriptError) else 0,
     ]
+
+
+def _may_follow(error: BaseException, seen: set[int], depth: int) -> bool:
+    """Whether an error within another is told: circles and endless trees are cut."""
+    return id(error) not in seen and depth < _MAX_CAUSES and len(seen) < _MAX_EXCEPTIONS
+
+
+def _names(kind: type) -> list[str]:
+    return [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+
+
+def _exceptions(error: BaseException) -> list[BaseException]:
+    """The exceptions of a group, be it Python's own class or one that does the same on an older Python."""
+    exceptions = getattr(error, "exceptions", None)
+    if not isinstance(exceptions, (list, tuple)):
+        return []
+    return [one for one in exceptions if isinstance(one, BaseException)]
 
 
 def _message(error: BaseException) -> str:
@@ -125,7 +191,7 @@ def _user_part(tb: TracebackType | None) -> TracebackType | None:
 
 def _is_own(file: str) -> bool:
     """Whether a frame is of the worker, or of the event loop on which it runs a coroutine."""
-    return file.startswith(_OWN_DIRECTORY) or file.endswith(_EVENT_LOOP)
+    return file.startswith(OWN_DIRECTORY) or file.endswith(_EVENT_LOOP)
 
 
 def _frames(tb: TracebackType | None) -> list[list[object]]:

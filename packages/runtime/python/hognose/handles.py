@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from hognose.errors import DecodeError
@@ -24,27 +25,35 @@ class HandleTable:
     """Keeps every object that the host holds a handle of, each under one id for as long as it is held.
 
     An id counts how often it was sent. The host releases it with the number of times that it has received it, so that
-    a release in flight never frees an object that was sent again meanwhile. Ids are never used twice.
+    a release in flight never frees an object that was sent again meanwhile. Ids are never used twice. Any thread may
+    use the table.
     """
 
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}
         self._ids: dict[int, int] = {}
         self._last = 0
+        # A finalizer may run while it is held, and use the table on the same thread.
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    def holds(self, value: object) -> bool:
+        """Whether the host holds a handle of this very object."""
+        return id(value) in self._ids
+
     def put(self, value: object) -> int:
         """The id of an object, now sent once more."""
-        known = self._ids.get(id(value))
-        if known is not None:
-            self._entries[known].sent += 1
-            return known
-        self._last += 1
-        self._entries[self._last] = _Entry(value, 1)
-        self._ids[id(value)] = self._last
-        return self._last
+        with self._lock:
+            known = self._ids.get(id(value))
+            if known is not None:
+                self._entries[known].sent += 1
+                return known
+            self._last += 1
+            self._entries[self._last] = _Entry(value, 1)
+            self._ids[id(value)] = self._last
+            return self._last
 
     def get(self, handle: int) -> object:
         """The object of an id.
@@ -59,10 +68,12 @@ class HandleTable:
 
     def release(self, handle: int, received: int) -> None:
         """Frees an object unless it was sent more often than the host has received it."""
-        entry = self._entries.get(handle)
-        if entry is None:
-            return
-        entry.sent -= received
-        if entry.sent <= 0:
-            del self._entries[handle]
-            del self._ids[id(entry.value)]
+        with self._lock:
+            entry = self._entries.get(handle)
+            if entry is None:
+                return
+            entry.sent -= received
+            if entry.sent <= 0:
+                del self._entries[handle]
+                del self._ids[id(entry.value)]
+        # The object goes here, outside of the lock: its finalizer may use the table.

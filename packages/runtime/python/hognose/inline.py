@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import types
-from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["compile_block", "find_block", "keep_block"]
+__all__ = ["Block", "compile_block", "find_block", "keep_block"]
 
 _FUNCTION_NAME: Final = "<inline>"
-_Block = Callable[..., Any]
-_blocks: dict[str, _Block] = {}
 
 
-def find_block(block_hash: str) -> _Block | None:
+class Block:
+    """A compiled block: called with a value for each placeholder.
+
+    Args:
+        code: Of the function that the block is the body of.
+    """
+
+    __slots__ = ("_code",)
+
+    def __init__(self, code: types.CodeType) -> None:
+        self._code = code
+
+    def __call__(self, *arguments: object) -> Any:
+        """Runs the block, or makes its coroutine."""
+        # A namespace of its own for every call: nothing that one block defines is seen by another.
+        return types.FunctionType(self._code, {"__builtins__": builtins, "__name__": "__inline__"})(*arguments)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a call makes a coroutine, or an asynchronous generator."""
+        return bool(self._code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
+
+
+_blocks: dict[str, Block] = {}
+
+
+def find_block(block_hash: str) -> Block | None:
     """A block that this worker has compiled before."""
     return _blocks.get(block_hash)
 
 
-def keep_block(block_hash: str, block: _Block) -> None:
+def keep_block(block_hash: str, block: Block) -> None:
     """Keeps a compiled block under its hash."""
     _blocks[block_hash] = block
 
 
-def compile_block(parts: list[str], file: str, line: int) -> _Block:
+def compile_block(parts: list[str], file: str, line: int) -> Block:
     """Compiles a template to a function of one positional parameter per placeholder.
 
     The texts are dedented together; `return` and `await` may stand at the top level, and where the last statement is
@@ -63,13 +87,7 @@ def compile_block(parts: list[str], file: str, line: int) -> _Block:
         code = compile(module, file, "exec", dont_inherit=True)
     except SyntaxError as error:  # such as `break` outside a loop
         raise _moved(error, 1, 0) from None
-    inner = next(const for const in code.co_consts if isinstance(const, types.CodeType))
-
-    def block(*arguments: object) -> Any:
-        # A namespace of its own for every call: nothing that one block defines is seen by another.
-        return types.FunctionType(inner, {"__builtins__": builtins, "__name__": "__inline__"})(*arguments)
-
-    return block
+    return Block(next(const for const in code.co_consts if isinstance(const, types.CodeType)))
 
 
 def _dedent(source: str) -> tuple[str, int]:

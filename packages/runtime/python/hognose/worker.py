@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
+import importlib.util
 import json
 import os
 import platform
 import signal
 import sys
+import threading
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
-from hognose import PAYLOAD_VERSION, PROTOCOL_VERSION, lifeline
-from hognose.codec import Codec
-from hognose.dispatch import Dispatcher, resolve
-from hognose.errors import MissingPackage, ProtocolError, to_wire
+from hognose import PAYLOAD_VERSIONS, PROTOCOL_VERSION, __version__, lifeline, logs
+from hognose.core import Core
+from hognose.errors import HognoseCancel, HognoseError, MissingPackage, ProtocolError
 from hognose.gen.messages import (
-    HOST_MESSAGE_CALL,
-    HOST_MESSAGE_GOODBYE,
-    HOST_MESSAGE_PYTHON_PATH,
-    HOST_MESSAGE_RELEASE,
+    ROLE_CONTROL,
     ROLE_DATA,
     ROLE_LIFELINE,
     WORKER_MESSAGE_HELLO,
-    WORKER_MESSAGE_RAISED,
     WORKER_MESSAGE_READY,
-    WORKER_MESSAGE_RESULT,
 )
-from hognose.handles import HandleTable
+from hognose.runner import MainRunner, PoolRunner
+from hognose.source_hash import source_hash
+from hognose.status_page import MAIN_SLOT, StatusPage
 from hognose.transport import Lane
-from hognose.transport.socket_lane import SocketLane, connect
+from hognose.transport.socket_lane import ControlLane, SocketLane, connect
+from hognose.transport.socket_writer import SocketWriter
 
 __all__ = ["Bootstrap", "Worker", "run"]
+
+#: Packages that make a worker capable of more, where they are installed.
+_CAPABILITIES: Final = ("numpy", "pyarrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,10 @@ class Bootstrap:
         preload: Modules to import before the first call.
         python_path: Directories to import from, before those of the interpreter.
         restore_environment: Variables to set back (None: to remove) that the host changed only to start this process.
+        status_page: The file in which the worker notes what it runs; None: nobody looks.
+        threads: How many threads run calls.
+        spin_us: How many microseconds the worker polls for the next frame before it sleeps.
+        log_level: The root logger's level; None: as Python has it.
     """
 
     worker_id: int
@@ -56,6 +62,10 @@ class Bootstrap:
     preload: list[str]
     python_path: list[str]
     restore_environment: dict[str, str | None]
+    status_page: str | None = None
+    threads: int = 1
+    spin_us: int = 50
+    log_level: int | None = None
 
 
 def run(stdin: BinaryIO) -> int:
@@ -66,12 +76,13 @@ def run(stdin: BinaryIO) -> int:
         return 64
     bootstrap = Bootstrap(**json.loads(line))
     _prepare_process(bootstrap)
-    worker = Worker()
+    worker = Worker(Core(threads=bootstrap.threads, page=StatusPage(bootstrap.status_page)))
     lane = worker.open(bootstrap)
+    logs.install(worker.core, bootstrap.log_level)
     for name in bootstrap.preload:
         importlib.import_module(name)
-    lane.send([[WORKER_MESSAGE_READY, PAYLOAD_VERSION]])
-    if not worker.serve(lane):
+    lane.write([lane.pack([WORKER_MESSAGE_READY, _capabilities(), source_hash()])])
+    if not worker.serve():
         # The lane may end before the lifeline does: what this process has started must not outlive it either.
         lifeline.end_group()
     lane.close()
@@ -97,21 +108,28 @@ def _prepare_process(bootstrap: Bootstrap) -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-class Worker:
-    """The state of one worker: the objects that it keeps for its host, and how values and calls are read."""
+def _capabilities() -> list[str]:
+    return [name for name in _CAPABILITIES if importlib.util.find_spec(name) is not None]
 
-    def __init__(self) -> None:
-        self.handles = HandleTable()
-        self.codec = Codec(self.handles, resolve)
-        self.dispatcher = Dispatcher(self.handles)
+
+class Worker:
+    """A worker's threads, and its connections to the host.
+
+    Args:
+        core: What they share.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
 
     def open(self, bootstrap: Bootstrap) -> Lane:
-        """Connects to the host: the lifeline, and the lane that carries the calls.
+        """Connects to the host: the lifeline, the control connection, and the lane that carries the calls.
 
         Raises:
             MissingPackage: When the gRPC lane is asked for and its packages are missing.
             OSError: When the host is gone.
         """
+        core = self.core
         if bootstrap.grpc_address is not None:
             try:
                 from hognose.transport.grpc_lane import serve
@@ -122,54 +140,144 @@ class Worker:
                 raise MissingPackage(package) from error
 
             # The host dials as soon as the lifeline says that this worker listens.
-            lane: Lane = serve(bootstrap.grpc_address, bootstrap.secret, self.codec)
+            lane: Lane = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
             self._hold_lifeline(bootstrap)
-            lane.send([_hello(bootstrap, ROLE_DATA, secret="")])
+            lane.write([lane.pack(_hello(bootstrap, ROLE_DATA, secret=""))])
+            core.attach(lane)
             return lane
         self._hold_lifeline(bootstrap)
-        lane = SocketLane(connect(bootstrap.address), self.codec)
-        lane.send([_hello(bootstrap, ROLE_DATA, bootstrap.secret)])
+        control = connect(bootstrap.address)
+        writer = SocketWriter(control, core.codec)
+        writer.write([writer.pack(_hello(bootstrap, ROLE_CONTROL, bootstrap.secret))])
+        data = connect(bootstrap.address)
+        lane = SocketLane(data, core.codec, spin_ns=bootstrap.spin_us * 1000)
+        lane.write([lane.pack(_hello(bootstrap, ROLE_DATA, bootstrap.secret))])
+        core.attach(lane)
+        core.connections += (control, data)
+        self.listen(ControlLane(control, core.codec))
         return lane
+
+    def listen(self, control: ControlLane) -> None:
+        """Does what comes on the control connection, on a thread that waits for nothing else."""
+
+        def obey() -> None:
+            handle = self.core.reader.handle
+            try:
+                while (frame := control.receive()) is not None:
+                    for message in frame[0]:
+                        handle(message)
+            except (HognoseError, OSError) as error:
+                print(f"hognose: the control connection has ended: {error}", file=sys.stderr)
+
+        threading.Thread(target=obey, name="hognose-control", daemon=True).start()
 
     def _hold_lifeline(self, bootstrap: Bootstrap) -> None:
         connection = connect(bootstrap.address)
-        SocketLane(connection, self.codec).send([_hello(bootstrap, ROLE_LIFELINE, bootstrap.secret)])
+        writer = SocketWriter(connection, self.core.codec)
+        writer.write([writer.pack(_hello(bootstrap, ROLE_LIFELINE, bootstrap.secret))])
         # One byte says that the host has read it: a read still to come would raise the signal that means its end.
         if connection.recv(1) != b"\x01":
             raise ProtocolError("the host refused the lifeline")
         lifeline.hold(connection)
 
-    def serve(self, lane: Lane) -> bool:
-        """Answers until the host says goodbye or closes the lane; returns whether it has said goodbye."""
-        while (messages := lane.receive()) is not None:
-            broken, self.codec.found_undecodable = self.codec.found_undecodable, False
-            for message in messages:
-                kind = message[0]
-                if kind == HOST_MESSAGE_CALL:
-                    self._answer(lane, message, broken)
-                elif kind == HOST_MESSAGE_RELEASE:
-                    for handle, received in message[1]:
-                        self.handles.release(handle, received)
-                elif kind == HOST_MESSAGE_PYTHON_PATH:
-                    sys.path[:0] = [entry for entry in message[1] if entry not in sys.path]
-                    importlib.invalidate_caches()
-                elif kind == HOST_MESSAGE_GOODBYE:
-                    return True
-                else:
-                    raise ProtocolError(f"the host sent a message of the unknown kind {kind}")
-        return False
+    def serve(self) -> bool:
+        """Answers until the host says goodbye or closes the lane; returns whether the end was in good order.
 
-    def _answer(self, lane: Lane, call: list[Any], may_be_broken: bool) -> None:
-        call_id = call[1]
-        try:
-            result = self.codec.mark(self.dispatcher.run(call, may_be_broken), call[-1])
-            lane.send([[WORKER_MESSAGE_RESULT, call_id, result]])
-        except SystemExit:
-            raise  # `sys.exit` in a call ends the worker, and its code tells the host why
-        except BaseException as error:
-            lane.send([[WORKER_MESSAGE_RAISED, call_id, to_wire(error)]])
+        Raises:
+            HognoseError: When the host does not keep to the contract.
+            SystemExit: When a call ends the worker.
+        """
+        core = self.core
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=core.become_child)
+        if core.threads > 1:
+            self._start_pool()
+            core.reader.read_always()
+        else:
+            if core.has_reading_thread:
+                threading.Thread(target=core.reader.read_always, name="hognose-reader", daemon=True).start()
+            self._run_calls()
+        if core.reader.failure is not None:
+            raise core.reader.failure
+        return core.has_said_goodbye
+
+    def _run_calls(self) -> None:
+        core = self.core
+        reader, queue, outbox, lane, alive = core.reader, core.queue, core.outbox, core.lane, core.alive
+        streams, waiter, role, waiters = core.streams, core.main_waiter, core.reader.role, core.reader.waiters
+        main = MainRunner(core, MAIN_SLOT)
+        core.runners[main] = None
+        core.busy = main.calls
+        core.canceller.listen(main)
+        while True:
+            main.run_all()
+            if streams.ready:
+                streams.pump_next(main)
+                if role.acquire(blocking=False):
+                    try:
+                        reader.read(lane.receive_now)
+                    finally:
+                        role.release()
+                continue
+            outbox.flush()
+            if reader.end:
+                return
+            if role.acquire(blocking=False):
+                try:
+                    # Whoever has read until now may have given something at the last moment.
+                    if not queue:
+                        # With nothing under way, nothing but a frame can make work.
+                        reader.read(lane.receive_or_wake if alive else lane.receive)
+                finally:
+                    role.release()
+                if waiters:
+                    reader.hand_over()
+            else:
+                reader.wait_for_calls(waiter)
+
+    def _start_pool(self) -> None:
+        for number in range(self.core.threads):
+            thread = threading.Thread(target=self._run_pooled, name=f"hognose-call-{number}", daemon=True)
+            thread.start()
+
+    def _run_pooled(self) -> None:
+        core = self.core
+        tokens = core.tokens
+        assert tokens is not None
+        runner = PoolRunner(core, core.page.take_slot())
+        core.runners[runner] = None
+        while not core.reader.end:
+            tokens.get()
+            try:
+                job = core.queue.popleft()
+            except IndexError:
+                continue  # taken back
+            try:
+                if type(job) is list:
+                    runner.run(job)
+                else:
+                    core.streams.pump(job, runner)
+            except HognoseCancel:
+                pass  # delivered after the call had ended
+            except BaseException:  # nothing of a call's comes here: the thread is for the next
+                import traceback
+
+                traceback.print_exc()
+            del job
+            core.outbox.flush()
 
 
 def _hello(bootstrap: Bootstrap, role: int, secret: str) -> list[Any]:
-    version = platform.python_version()
-    return [WORKER_MESSAGE_HELLO, PROTOCOL_VERSION, role, bootstrap.worker_id, secret, os.getpid(), version]
+    python_version = platform.python_version()
+    versions = list(PAYLOAD_VERSIONS)
+    return [
+        WORKER_MESSAGE_HELLO,
+        PROTOCOL_VERSION,
+        role,
+        bootstrap.worker_id,
+        secret,
+        os.getpid(),
+        python_version,
+        versions,
+        __version__,
+    ]

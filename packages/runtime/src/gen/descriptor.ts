@@ -34,7 +34,19 @@ export const DESCRIPTOR: INamespace = {
                     "call",
                     "release",
                     "pythonPath",
-                    "goodbye"
+                    "goodbye",
+                    "cancel",
+                    "recall",
+                    "attend",
+                    "streamCredit",
+                    "callbackResult",
+                    "callbackRaised",
+                    "sessionOpen",
+                    "sessionClose",
+                    "measure",
+                    "drain",
+                    "leaseReturn",
+                    "chunk"
                   ]
                 }
               },
@@ -54,6 +66,54 @@ export const DESCRIPTOR: INamespace = {
                 "goodbye": {
                   "type": "Goodbye",
                   "id": 4
+                },
+                "cancel": {
+                  "type": "Cancel",
+                  "id": 5
+                },
+                "recall": {
+                  "type": "Recall",
+                  "id": 6
+                },
+                "attend": {
+                  "type": "Attend",
+                  "id": 7
+                },
+                "streamCredit": {
+                  "type": "StreamCredit",
+                  "id": 8
+                },
+                "callbackResult": {
+                  "type": "CallbackResult",
+                  "id": 9
+                },
+                "callbackRaised": {
+                  "type": "CallbackRaised",
+                  "id": 10
+                },
+                "sessionOpen": {
+                  "type": "SessionOpen",
+                  "id": 11
+                },
+                "sessionClose": {
+                  "type": "SessionClose",
+                  "id": 12
+                },
+                "measure": {
+                  "type": "Measure",
+                  "id": 13
+                },
+                "drain": {
+                  "type": "Drain",
+                  "id": 14
+                },
+                "leaseReturn": {
+                  "type": "LeaseReturn",
+                  "id": 15
+                },
+                "chunk": {
+                  "type": "Chunk",
+                  "id": 16
                 }
               }
             },
@@ -73,7 +133,18 @@ export const DESCRIPTOR: INamespace = {
                     "hello",
                     "ready",
                     "result",
-                    "raised"
+                    "raised",
+                    "awaiting",
+                    "recalled",
+                    "streamItems",
+                    "streamEnd",
+                    "callback",
+                    "releaseFunctions",
+                    "log",
+                    "metrics",
+                    "goodbye",
+                    "leaseReturn",
+                    "chunk"
                   ]
                 }
               },
@@ -93,6 +164,50 @@ export const DESCRIPTOR: INamespace = {
                 "raised": {
                   "type": "Raised",
                   "id": 4
+                },
+                "awaiting": {
+                  "type": "Awaiting",
+                  "id": 5
+                },
+                "recalled": {
+                  "type": "Recalled",
+                  "id": 6
+                },
+                "streamItems": {
+                  "type": "StreamItems",
+                  "id": 7
+                },
+                "streamEnd": {
+                  "type": "StreamEnd",
+                  "id": 8
+                },
+                "callback": {
+                  "type": "Callback",
+                  "id": 9
+                },
+                "releaseFunctions": {
+                  "type": "ReleaseFunctions",
+                  "id": 10
+                },
+                "log": {
+                  "type": "Log",
+                  "id": 11
+                },
+                "metrics": {
+                  "type": "Metrics",
+                  "id": 12
+                },
+                "goodbye": {
+                  "type": "Goodbye",
+                  "id": 13
+                },
+                "leaseReturn": {
+                  "type": "LeaseReturn",
+                  "id": 14
+                },
+                "chunk": {
+                  "type": "Chunk",
+                  "id": 15
                 }
               }
             },
@@ -113,14 +228,17 @@ export const DESCRIPTOR: INamespace = {
                 "GET_ATTR": 4,
                 "SET_ATTR": 5,
                 "ITEM": 6,
-                "INLINE": 7
+                "INLINE": 7,
+                "HELPER": 8,
+                "HAND_OVER": 9
               }
             },
             "ResultMode": {
               "values": {
                 "AUTO": 0,
                 "VALUE": 1,
-                "HANDLE": 2
+                "HANDLE": 2,
+                "NONE": 3
               }
             },
             "Call": {
@@ -141,20 +259,20 @@ export const DESCRIPTOR: INamespace = {
                   "type": "string",
                   "id": 4
                 },
-                "handle": {
-                  "type": "uint64",
-                  "id": 5
-                },
-                "inline": {
-                  "type": "Inline",
-                  "id": 6
-                },
                 "args": {
                   "type": "Value",
-                  "id": 7
+                  "id": 5
+                },
+                "deadlineMs": {
+                  "type": "uint64",
+                  "id": 6
                 },
                 "kwargs": {
                   "type": "Value",
+                  "id": 7
+                },
+                "handle": {
+                  "type": "uint64",
                   "id": 8
                 },
                 "steps": {
@@ -165,6 +283,38 @@ export const DESCRIPTOR: INamespace = {
                 "result": {
                   "type": "ResultMode",
                   "id": 10
+                },
+                "inline": {
+                  "type": "Inline",
+                  "id": 11
+                },
+                "parentCall": {
+                  "type": "uint64",
+                  "id": 12
+                },
+                "sessionId": {
+                  "type": "uint64",
+                  "id": 13
+                },
+                "idempotent": {
+                  "type": "bool",
+                  "id": 14
+                },
+                "trace": {
+                  "type": "string",
+                  "id": 15
+                },
+                "credit": {
+                  "type": "uint32",
+                  "id": 16
+                },
+                "sourceCall": {
+                  "type": "uint64",
+                  "id": 17
+                },
+                "uses": {
+                  "type": "uint32",
+                  "id": 18
                 }
               }
             },
@@ -255,11 +405,149 @@ export const DESCRIPTOR: INamespace = {
                 }
               }
             },
+            "CancelReason": {
+              "values": {
+                "ABORT": 0,
+                "DEADLINE": 1
+              }
+            },
+            "Cancel": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "reason": {
+                  "type": "CancelReason",
+                  "id": 2
+                }
+              }
+            },
+            "Recall": {
+              "fields": {
+                "ids": {
+                  "rule": "repeated",
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "Attend": {
+              "fields": {}
+            },
+            "StreamCredit": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "count": {
+                  "type": "uint32",
+                  "id": 2
+                }
+              }
+            },
+            "CallbackResult": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "value": {
+                  "type": "Value",
+                  "id": 2
+                }
+              }
+            },
+            "CallbackRaised": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "error": {
+                  "type": "HostError",
+                  "id": 2
+                }
+              }
+            },
+            "HostError": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "name": {
+                  "type": "string",
+                  "id": 2
+                },
+                "message": {
+                  "type": "string",
+                  "id": 3
+                },
+                "stack": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "SessionOpen": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "SessionClose": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "Measure": {
+              "fields": {}
+            },
+            "Drain": {
+              "fields": {}
+            },
+            "LeaseReturn": {
+              "fields": {
+                "ids": {
+                  "rule": "repeated",
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "Chunk": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "totalBytes": {
+                  "type": "uint64",
+                  "id": 2
+                },
+                "data": {
+                  "type": "bytes",
+                  "id": 3
+                },
+                "call": {
+                  "type": "uint64",
+                  "id": 4
+                }
+              }
+            },
             "Role": {
               "values": {
                 "ROLE_UNSPECIFIED": 0,
                 "DATA": 1,
-                "LIFELINE": 2
+                "LIFELINE": 2,
+                "CONTROL": 3
               }
             },
             "Hello": {
@@ -287,14 +575,28 @@ export const DESCRIPTOR: INamespace = {
                 "pythonVersion": {
                   "type": "string",
                   "id": 6
+                },
+                "payloadVersions": {
+                  "rule": "repeated",
+                  "type": "uint32",
+                  "id": 7
+                },
+                "version": {
+                  "type": "string",
+                  "id": 8
                 }
               }
             },
             "Ready": {
               "fields": {
-                "payloadVersion": {
-                  "type": "uint32",
+                "capabilities": {
+                  "rule": "repeated",
+                  "type": "string",
                   "id": 1
+                },
+                "sourceHash": {
+                  "type": "string",
+                  "id": 2
                 }
               }
             },
@@ -319,6 +621,162 @@ export const DESCRIPTOR: INamespace = {
                 "error": {
                   "type": "Error",
                   "id": 2
+                }
+              }
+            },
+            "Awaiting": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "Recalled": {
+              "fields": {
+                "ids": {
+                  "rule": "repeated",
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "StreamItems": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "items": {
+                  "type": "Value",
+                  "id": 2
+                }
+              }
+            },
+            "StreamEnd": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "error": {
+                  "type": "Error",
+                  "id": 2
+                },
+                "isResumable": {
+                  "type": "bool",
+                  "id": 3
+                }
+              }
+            },
+            "Callback": {
+              "fields": {
+                "id": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "function": {
+                  "type": "uint64",
+                  "id": 2
+                },
+                "args": {
+                  "type": "Value",
+                  "id": 3
+                },
+                "kwargs": {
+                  "type": "Value",
+                  "id": 4
+                },
+                "call": {
+                  "type": "uint64",
+                  "id": 5
+                }
+              }
+            },
+            "ReleaseFunctions": {
+              "fields": {
+                "functions": {
+                  "rule": "repeated",
+                  "type": "Released",
+                  "id": 1
+                }
+              }
+            },
+            "LogSource": {
+              "values": {
+                "LOGGING": 0,
+                "WARNINGS": 1
+              }
+            },
+            "Log": {
+              "fields": {
+                "source": {
+                  "type": "LogSource",
+                  "id": 1
+                },
+                "level": {
+                  "type": "uint32",
+                  "id": 2
+                },
+                "logger": {
+                  "type": "string",
+                  "id": 3
+                },
+                "text": {
+                  "type": "string",
+                  "id": 4
+                },
+                "file": {
+                  "type": "string",
+                  "id": 5
+                },
+                "line": {
+                  "type": "uint32",
+                  "id": 6
+                },
+                "call": {
+                  "type": "uint64",
+                  "id": 7
+                },
+                "timeMs": {
+                  "type": "uint64",
+                  "id": 8
+                }
+              }
+            },
+            "Metrics": {
+              "fields": {
+                "rssBytes": {
+                  "type": "uint64",
+                  "id": 1
+                },
+                "cpuMs": {
+                  "type": "uint64",
+                  "id": 2
+                },
+                "handles": {
+                  "type": "uint32",
+                  "id": 3
+                },
+                "functions": {
+                  "type": "uint32",
+                  "id": 4
+                },
+                "running": {
+                  "type": "uint32",
+                  "id": 5
+                },
+                "waiting": {
+                  "type": "uint32",
+                  "id": 6
+                },
+                "streams": {
+                  "type": "uint32",
+                  "id": 7
+                },
+                "answered": {
+                  "type": "uint64",
+                  "id": 8
                 }
               }
             },
@@ -362,6 +820,15 @@ export const DESCRIPTOR: INamespace = {
                 "traceback": {
                   "type": "string",
                   "id": 9
+                },
+                "exceptions": {
+                  "rule": "repeated",
+                  "type": "Error",
+                  "id": 10
+                },
+                "hostError": {
+                  "type": "uint64",
+                  "id": 11
                 }
               }
             },

@@ -1,28 +1,26 @@
 /**
- * Chains: what a handle, a wrapper or a pending result looks like from JavaScript.
+ * What a handle, a wrapper or a pending result looks like from JavaScript.
  *
  * Reading an attribute sends nothing; it makes a lazy proxy. Calling makes a pending node, which is evaluated exactly
- * once: at the end of the tick, or as a part of the chain that goes on from it.
+ * once: at the end of the tick, or as a part of what uses it.
  */
 import { inspect } from 'node:util';
-import { atCaller, ChainConsumedError, HandleReleasedError } from '../errors.js';
-import { CallType, ResultMode } from '../gen/messages.js';
-import { EncodeContext, encodeArguments } from '../values/encode.js';
-import { HANDLE, type HandleCore } from './core.js';
-import {
-  encodeGiven,
-  evaluate,
-  labelOf,
-  splitKeywords,
-  type Keywords,
-  type Operation,
-  type Root,
-} from './expression.js';
+import type { CallContext } from '../context.js';
+import { ResultMode } from '../gen/messages.js';
+import { HANDLE, PENDING, type HandleCore } from './core.js';
+import { encodeGiven, labelOf, splitKeywords, VIEW, type Given, type Keywords, type Root } from './expression.js';
+import { iterate } from './iterate.js';
+import { memberOf, MEMBERS } from './members.js';
+import { ChainNode, homeOf, NodeUse, type Home } from './node.js';
 import { REFERENCE } from './reference.js';
+import { releaseSoon } from './schedule.js';
+
+/** Under this symbol a module, a wrapper or a handle makes another that has more bound to it. @internal */
+export const BIND = Symbol.for('hognose/bind');
 
 /** A handle of an object in Python. @internal */
 export function makeHandle(core: HandleCore): object {
-  return proxyOf(new ChainNode({ kind: 'handle', core }, []), []);
+  return new View({ kind: 'handle', core }, NO_NAMES).proxy;
 }
 
 /**
@@ -31,70 +29,35 @@ export function makeHandle(core: HandleCore): object {
  * @param options - `keywordsFrom`: see {@link splitKeywords}; `isValue`: awaiting it reads the attribute.
  * @internal
  */
-export function makeReference(
-  root: Root & { kind: 'path' },
-  options: { keywordsFrom?: number | undefined; isValue?: boolean } = {},
-): object {
-  return proxyOf(new ChainNode(root, [], options.keywordsFrom), [], options.isValue === true);
+export function makeReference(path: string, options: ReferenceOptions = {}): object {
+  return new View({ kind: 'path', path, bound: options.bound }, NO_NAMES, options).proxy;
 }
 
-/** A root, or a result that is on its way. */
-class ChainNode {
-  readonly root: Root;
-  readonly operations: readonly Operation[];
-  readonly keywordsFrom: number | undefined;
-  /** Where the operation was written: a promise that is awaited through a proxy has no async frames of its own. */
-  readonly #site: { readonly stack?: string } = {};
-  #isMoved = false;
-  #result: Promise<unknown> | undefined;
+/** How a wrapper behaves. @internal */
+export interface ReferenceOptions {
+  readonly keywordsFrom?: number | undefined;
+  readonly isValue?: boolean | undefined;
+  readonly bound?: CallContext | undefined;
+}
 
-  constructor(root: Root, operations: readonly Operation[], keywordsFrom?: number) {
-    this.root = root;
-    this.operations = operations;
-    this.keywordsFrom = keywordsFrom;
-    if (operations.length > 0) Error.captureStackTrace(this.#site);
-  }
+/**
+ * A module, or anything in one, by its path.
+ *
+ * @param bound - Says at least which runtime it belongs to.
+ * @internal
+ */
+export function makeModule(path: string, bound: CallContext): object {
+  return makeReference(path, { bound });
+}
 
-  /** Whether this is a root itself and no result. */
-  get isRoot(): boolean {
-    return this.operations.length === 0;
-  }
-
-  get label(): string {
-    return labelOf(this.root, this.operations);
-  }
-
-  /** Evaluates at the end of the tick unless a chain has gone on from this node by then. */
-  sendSoon(): void {
-    process.nextTick(() => {
-      if (!this.#isMoved) void this.send();
-    });
-  }
-
-  /** The result; the first call sends. */
-  send(): Promise<unknown> {
-    if (this.#isMoved) return Promise.reject(this.#consumed());
-    this.#result ??= evaluate(this.root, this.operations).catch((error: unknown) => {
-      throw atCaller(error, this.#site);
-    });
-    return this.#result;
-  }
-
-  /** Where a chain that goes on from here starts. */
-  continuation(): { readonly root: Root; readonly operations: readonly Operation[] } {
-    if (this.isRoot) return this;
-    if (this.#isMoved) throw this.#consumed();
-    if (this.#result !== undefined)
-      return { root: { kind: 'result', label: this.label, result: this.#result }, operations: [] };
-    this.#isMoved = true;
-    return this;
-  }
-
-  #consumed(): ChainConsumedError {
-    return new ChainConsumedError(
-      `the result of ${this.label} has moved into the chain that went on from it: await it first to use it twice`,
-    );
-  }
+/**
+ * Calls a function by its path as a node of its own: for arguments that refer to results on their way, or that have to be
+ * waited for.
+ *
+ * @internal
+ */
+export function callPath(path: string, given: Given, home: Home, result: ResultMode): Promise<unknown> {
+  return new ChainNode({ kind: 'path', path }, NO_NAMES, { kind: 'call', given }, { home, result }).promise();
 }
 
 /**
@@ -112,178 +75,223 @@ export const RESERVED_MEMBERS: readonly string[] = [
   'toJSON',
   'asymmetricMatch',
 ];
-const RESERVED = new Set(RESERVED_MEMBERS);
 
-/** Bound, it is a constructor without a `prototype`, which a proxy would have to show. */
-const CALLABLE = function (this: unknown): undefined {
-  return undefined;
-};
+const NO_NAMES: readonly string[] = [];
+const NO_OPTIONS: ReferenceOptions = {};
 
-function proxyOf(node: ChainNode, attributes: readonly string[], isValue = false): object {
-  const isObject = node.isRoot && attributes.length === 0 && !isValue;
-  const path = attributes.map((name): Operation => ({ kind: 'attribute', name }));
-  let read: Promise<unknown> | undefined;
-
-  const goOn = (operation: Operation | undefined): ChainNode => {
-    const { root, operations } = node.continuation();
-    return new ChainNode(
-      root,
-      operation === undefined ? [...operations, ...path] : [...operations, ...path, operation],
-    );
-  };
-  const result = (): Promise<unknown> => {
-    if (attributes.length === 0 && !isValue) return node.send();
-    // A module's attribute is read anew by each await, what hangs on a result once.
-    if (isValue) return evaluate(node.root, path);
-    read ??= (async () => goOn(undefined).send())();
-    return read;
-  };
-  const operate = (kind: 'call' | 'item', args: readonly unknown[], keywords?: Keywords): object => {
-    try {
-      const next = goOn({ kind, given: encodeGiven(args, keywords) });
-      next.sendSoon();
-      return proxyOf(next, []);
-    } catch (error) {
-      return rejected(error);
-    }
-  };
-  const attribute = (name: string): object => proxyOf(node, [...attributes, name]);
-  const describe = (): string => {
-    const label = labelOf(node.root, [...node.operations, ...path]);
-    if (!isObject) return `Pending<${label}>`;
-    return node.root.kind === 'handle' ? `PyHandle<${node.root.core.type} #${node.root.core.id}>` : `[Python ${label}]`;
-  };
-  const core = isObject && node.root.kind === 'handle' ? node.root.core : undefined;
-
-  const member = (name: string): unknown => {
-    switch (name) {
-      case '$get':
-        return attribute;
-      case '$item':
-        return (key: unknown) => operate('item', [key]);
-      case '$call':
-        return (...args: readonly unknown[]) => operate('call', ...splitKeywords(args));
-      case '$set':
-        return async (key: string, value: unknown) => {
-          try {
-            await assign(goOn(undefined), key, value);
-          } catch (error) {
-            throw atCaller(error);
-          }
-        };
-      case '$name':
-        return node.root.kind === 'path' && isObject ? node.root.path : undefined;
-      case '$str':
-      case '$repr':
-      case '$len':
-        // Of a result on its way they are part of the chain.
-        if (!isObject) return attribute(`__${name.slice(1)}__`);
-        break;
-    }
-    return core === undefined ? undefined : handleMember(core, name);
-  };
-
-  const target = Object.defineProperty(CALLABLE.bind(null), inspect.custom, { value: describe, configurable: true });
-  return new Proxy(target, {
-    get(_, key) {
-      if (typeof key === 'symbol') {
-        if (key === HANDLE) return core;
-        if (key === REFERENCE && node.isRoot && node.root.kind === 'path')
-          return [node.root.path, ...attributes].join('.');
-        if (key === Symbol.toPrimitive) return describe;
-        if (key === Symbol.asyncDispose) return member('$release');
-        return undefined;
-      }
-      if (key === '$type' && !isObject) throw new TypeError(`${describe()} has no $type yet: await it first`);
-      if (key.startsWith('$')) return member(key);
-      if (key === 'then' || key === 'catch' || key === 'finally') {
-        if (isObject) return undefined; // an object in Python is never a promise
-        return (...callbacks: readonly unknown[]): unknown => {
-          const promise: unknown = result();
-          return (promise as Record<string, (...all: readonly unknown[]) => unknown>)[key]?.(...callbacks);
-        };
-      }
-      if (key === 'then_' || key === 'catch_') return attribute(key.slice(0, -1));
-      if (key === 'toString' || key === 'toJSON') return describe;
-      return RESERVED.has(key) || key.startsWith('@@') ? undefined : attribute(key);
+/** Bound, it is a constructor without a `prototype`, which a proxy would have to show. All proxies share it. */
+const CALLABLE = Object.defineProperty(
+  function (this: unknown): undefined {
+    return undefined;
+  }.bind(null),
+  inspect.custom,
+  {
+    // Node looks for this in what a proxy stands before, and calls it on the proxy.
+    value(this: { readonly [Symbol.toPrimitive]?: () => string }) {
+      return this[Symbol.toPrimitive]?.() ?? '[Python]';
     },
-    apply: (_, __, args: unknown[]) =>
-      operate('call', ...splitKeywords(args, attributes.length === 0 ? node.keywordsFrom : undefined)),
-    construct: () => {
-      throw new TypeError(
-        `${labelOf(node.root, [...node.operations, ...path])}: classes of Python are called without \`new\``,
-      );
-    },
-    set(_, key) {
-      throw new TypeError(
-        `${describe()}: an attribute in Python is set by $set('${String(key)}', value), which can be awaited`,
-      );
-    },
-    has: (_, key) =>
-      (key === HANDLE && core !== undefined) ||
-      (typeof key === 'string' && key.startsWith('$') && member(key) !== undefined),
-    ownKeys: () => [],
-    getOwnPropertyDescriptor: () => undefined,
-  });
-}
+    configurable: true,
+  },
+);
 
-function handleMember(core: HandleCore, name: string): unknown {
-  switch (name) {
-    case '$type':
-      return core.type;
-    case '$str':
-    case '$repr':
-    case '$len': {
-      const builtin = makeReference({ kind: 'path', path: `builtins.${name.slice(1)}`, executor: () => core.owner });
-      return () => (builtin as (value: object) => object)(makeHandle(core));
-    }
-    case '$release':
-      return () => {
-        if (!core.isReleased) {
-          core.isReleased = true;
-          core.owner.release(core.held);
-        }
-        return Promise.resolve();
-      };
-    default:
-      return undefined;
+/** The handler of one proxy: a root, and the attributes that were read from there on. @internal */
+export class View implements ProxyHandler<object> {
+  readonly root: Root;
+  readonly names: readonly string[];
+  readonly proxy: object;
+  readonly #options: ReferenceOptions;
+  #reading: ChainNode | undefined;
+
+  constructor(root: Root, names: readonly string[], options = NO_OPTIONS) {
+    this.root = root;
+    this.names = names;
+    this.#options = options;
+    this.proxy = new Proxy(CALLABLE, this);
   }
-}
 
-/** Assigns an attribute of the object that an expression stands for. */
-async function assign(owner: ChainNode, name: string, value: unknown): Promise<void> {
-  const settled = await value;
-  const holder = owner.isRoot ? owner.root : ({ kind: 'result', label: owner.label, result: owner.send() } as const);
-  const object: unknown = holder.kind === 'result' ? await holder.result : undefined;
-  const core = holder.kind === 'handle' ? holder.core : (object as { [HANDLE]?: HandleCore } | undefined)?.[HANDLE];
-  const context = new EncodeContext();
-  if (core?.isReleased === true)
-    throw new HandleReleasedError(`the handle of a ${core.type} was released, and its attribute ${name} is set`);
-  if (core !== undefined) context.refer(core);
-  const executor = holder.kind === 'path' ? await holder.executor() : core?.owner;
-  if (executor === undefined)
-    throw new TypeError(`${owner.label} is plain data: it has no attributes in Python to set`);
-  await executor.execute({
-    callType: CallType.SET_ATTR,
-    target: holder.kind === 'path' ? `${holder.path}.${name}` : name,
-    handle: core?.id ?? 0,
-    args: encodeArguments([settled], context),
-    kwargs: null,
-    steps: [],
-    result: ResultMode.AUTO,
-    owner: context.owner,
-    objects: context.objects,
-    label: `${owner.label}.${name} = …`,
-  });
-}
+  /** The object behind a handle; undefined for anything else. */
+  get core(): HandleCore | undefined {
+    return this.root.kind === 'handle' && this.names.length === 0 ? this.root.core : undefined;
+  }
 
-/** A pending result that has failed before anything was sent. */
-function rejected(error: unknown): object {
-  const failed = Promise.resolve().then(() => {
-    throw error;
-  });
-  return proxyOf(
-    new ChainNode({ kind: 'result', label: 'a failed call', result: failed }, [{ kind: 'attribute', name: '' }]),
-    [],
-  );
+  /** What is there already: a handle, or a wrapper of what is called rather than awaited. */
+  get isObject(): boolean {
+    return this.names.length === 0 && this.root.kind !== 'node' && this.#options.isValue !== true;
+  }
+
+  /** The dotted path of a wrapper; undefined for anything else. */
+  get path(): string | undefined {
+    return this.root.kind === 'path' ? [this.root.path, ...this.names].join('.') : undefined;
+  }
+
+  /** A text that tells what it is. */
+  describe(): string {
+    const { core } = this;
+    if (core !== undefined) {
+      const text = core.repr === null ? `PyHandle<${core.type} #${core.id}>` : `PyHandle<${core.type}> ${core.repr}`;
+      return core.isReleased ? `${text} (released)` : text;
+    }
+    const label = labelOf(this.root, this.names);
+    return this.isObject ? `[Python ${label}]` : `Pending<${label}>`;
+  }
+
+  /** What it stands for as the result of a call: for an attribute, of reading it. */
+  node(): ChainNode {
+    if (this.root.kind === 'node' && this.names.length === 0) return this.root;
+    // A module's attribute is read anew by each await, what hangs on a result once.
+    if (this.#options.isValue === true) return this.#read();
+    return (this.#reading ??= this.#read());
+  }
+
+  /** Calls or indexes it. */
+  operate(kind: 'call' | 'item', args: readonly unknown[], keywords?: Keywords): object {
+    return this.#make((given) => new ChainNode(this.root, this.names, { kind, given }), args, keywords).proxy;
+  }
+
+  /** Assigns one of its attributes. */
+  async assign(name: string, value: unknown): Promise<void> {
+    const given = encodeGiven([value]);
+    await new ChainNode(this.root, this.names, { kind: 'set', name, given }).promise();
+  }
+
+  /** Calls a function by its path, where this is. */
+  callAt(path: string, args: readonly unknown[], home?: Home): View {
+    return this.#make(
+      (given) =>
+        new ChainNode({ kind: 'path', path }, NO_NAMES, { kind: 'call', given }, { home: home ?? homeOf(this.root) }),
+      args,
+    );
+  }
+
+  /** Calls a function by its path with this as its first argument. */
+  passTo(path: string, args: readonly unknown[] = []): View {
+    return this.callAt(path, [this.proxy, ...args]);
+  }
+
+  /** A handle itself; for anything else, its result. */
+  result(): View {
+    return this.core === undefined ? new View(this.node().submit(), NO_NAMES) : this;
+  }
+
+  /** Keeps the result, whatever goes on from it. */
+  keep(): object {
+    if (this.isObject) return this.proxy;
+    const node = this.node();
+    node.isKept = true;
+    return new View(node.submit(), NO_NAMES).proxy;
+  }
+
+  /** The result in its plain form. */
+  plain(): Promise<unknown> {
+    return new ChainNode(this.root, this.names, undefined, { result: ResultMode.VALUE }).promise();
+  }
+
+  attribute(name: string): object {
+    return new View(this.root, [...this.names, name]).proxy;
+  }
+
+  get(_: object, key: string | symbol): unknown {
+    if (typeof key === 'symbol') return this.#symbol(key);
+    if (key.startsWith('$')) return memberOf(this, key);
+    switch (key) {
+      case 'then':
+      case 'catch':
+      case 'finally':
+        return this.isObject ? undefined : this.#promised(key); // an object in Python is never a promise
+      case 'then_':
+      case 'catch_':
+        return this.attribute(key.slice(0, -1));
+      case 'toString':
+      case 'toJSON':
+        return () => this.describe();
+      case 'constructor':
+      case 'asymmetricMatch':
+        return undefined;
+      default:
+        return key.startsWith('@@') ? undefined : this.attribute(key);
+    }
+  }
+
+  apply(_: object, __: unknown, args: unknown[]): object {
+    const keywordsFrom = this.names.length === 0 ? this.#options.keywordsFrom : undefined;
+    return this.operate('call', ...splitKeywords(args, keywordsFrom));
+  }
+
+  construct(): never {
+    throw new TypeError(`${labelOf(this.root, this.names)}: classes of Python are called without \`new\``);
+  }
+
+  set(_: object, key: string | symbol): never {
+    throw new TypeError(
+      `${this.describe()}: an attribute in Python is set by $set('${String(key)}', value), which can be awaited`,
+    );
+  }
+
+  has(_: object, key: string | symbol): boolean {
+    if (key === Symbol.asyncIterator) return true;
+    if (key === HANDLE || key === Symbol.asyncDispose) return this.core !== undefined;
+    return typeof key === 'string' && MEMBERS.has(key);
+  }
+
+  ownKeys(): [] {
+    return [];
+  }
+
+  getOwnPropertyDescriptor(): undefined {
+    return undefined;
+  }
+
+  #symbol(key: symbol): unknown {
+    switch (key) {
+      case HANDLE:
+        return this.core;
+      case REFERENCE:
+        return this.path;
+      case PENDING:
+        return this.core === undefined && this.root.kind !== 'path' ? new NodeUse(this.node()) : undefined;
+      case VIEW:
+        return true;
+      case BIND:
+        return (bound: CallContext) => this.#bind(bound);
+      case Symbol.toPrimitive:
+        return () => this.describe();
+      case Symbol.asyncIterator:
+        return () => iterate(this);
+      case Symbol.asyncDispose: {
+        const { core } = this;
+        return core === undefined ? undefined : () => releaseSoon(core);
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #promised(key: 'then' | 'catch' | 'finally') {
+    return (...callbacks: readonly unknown[]): unknown => {
+      const promise: unknown = this.node().promise();
+      return (promise as Record<string, (...all: readonly unknown[]) => unknown>)[key]?.(...callbacks);
+    };
+  }
+
+  #bind(bound: CallContext): object | undefined {
+    const { root } = this;
+    if (root.kind !== 'path' && root.kind !== 'handle') return undefined;
+    return new View({ ...root, bound: { ...root.bound, ...bound } }, this.names, this.#options).proxy;
+  }
+
+  #read(): ChainNode {
+    return new ChainNode(this.root, this.names);
+  }
+
+  /** Makes a node and has it sent; where arguments cannot travel, it fails in its turn. */
+  #make(make: (given: Given) => ChainNode, args: readonly unknown[], keywords?: Keywords): View {
+    let node: ChainNode;
+    try {
+      node = make(encodeGiven(args, keywords));
+    } catch (error) {
+      node = this.#read();
+      node.failure ??= { error };
+    }
+    return new View(node.submit(), NO_NAMES);
+  }
 }

@@ -1,28 +1,43 @@
 /** The gRPC lane: `hognose.v1.Worker.Attach`, dialled at a worker that serves it. */
 import { Client, credentials, Metadata, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
-import protobuf from 'protobufjs/light.js';
 import { DecodeError } from '../errors.js';
-import { DESCRIPTOR } from '../gen/descriptor.js';
-import { LAYOUT, type Field, type HostMessage, type WorkerMessage } from '../gen/messages.js';
-import { MsgpackReader, type DecodeContext } from '../values/decode.js';
+import type { HostMessage } from '../gen/messages.js';
+import type { DecodeContext } from '../values/decode.js';
+import { Assembly } from './assembly.js';
+import { Backlog, PART_BYTES, sizeOf } from './backlog.js';
+import { decodeFrame, decodeMessage, encodeFrame, encodeMessage } from './grpc-codec.js';
 import type { Lane, LaneEvents } from './lane.js';
 
 const ATTACH = '/hognose.v1.Worker/Attach';
 /** Metadata key in which the host proves itself. */
 const SECRET_METADATA = 'hognose-secret';
+/** Parts that gRPC may hold: a message that is sent meanwhile stands behind them. */
+const MAX_PARTS_UNDER_WAY = 4;
 
-const root = protobuf.Root.fromJSON(DESCRIPTOR);
-const HostFrame = root.lookupType('hognose.v1.HostFrame');
-const WorkerFrame = root.lookupType('hognose.v1.WorkerFrame');
+const asIs = (bytes: Buffer): Buffer => bytes;
 
-type Plain = Record<string, unknown>;
+interface UnderWay {
+  readonly bytes: Uint8Array;
+  readonly id: number;
+  readonly call: number;
+  at: number;
+}
 
-/** @internal */
+/** A stream is what keeps the process alive: grpc-js has no public way to let it not. @internal */
 export class GrpcLane implements Lane {
+  framesSent = 0;
+  framesReceived = 0;
   readonly #client: Client;
-  readonly #stream: ClientDuplexStream<readonly HostMessage[], WorkerMessage[]>;
+  readonly #stream: ClientDuplexStream<Buffer, Buffer>;
+  readonly #context: DecodeContext;
   readonly #events: LaneEvents;
+  readonly #assembly: Assembly;
+  readonly #backlog = new Backlog();
+  #underWay: UnderWay | undefined;
+  #lastPartsId = 0;
+  #partsUnderWay = 0;
   #queued: HostMessage[] = [];
+  #isClosing = false;
   #isClosed = false;
 
   /**
@@ -30,7 +45,14 @@ export class GrpcLane implements Lane {
    * @param secret - What the worker expects of its host.
    */
   constructor(address: string, secret: string, context: DecodeContext, events: LaneEvents) {
+    this.#context = context;
     this.#events = events;
+    this.#assembly = new Assembly(
+      (bytes) => decodeMessage(bytes, context),
+      (callId, error) => {
+        events.undecodable(callId, error);
+      },
+    );
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
@@ -38,18 +60,11 @@ export class GrpcLane implements Lane {
     });
     const metadata = new Metadata();
     metadata.set(SECRET_METADATA, secret);
-    this.#stream = this.#client.makeBidiStreamRequest(
-      ATTACH,
-      serialize,
-      (bytes) => deserialize(bytes, context),
-      metadata,
-    );
-    this.#stream.on('data', (messages: WorkerMessage[]) => {
-      try {
-        for (const message of messages) events.message(message);
-      } catch (error) {
-        this.#end(error instanceof Error ? error : new DecodeError(String(error)));
-      }
+    this.#stream = this.#client.makeBidiStreamRequest(ATTACH, asIs, asIs, metadata);
+    this.#stream.on('data', (frame: Buffer) => {
+      this.#guard(() => {
+        this.#take(frame);
+      });
     });
     this.#stream.on('error', (error: ServiceError) => {
       this.#end(error);
@@ -61,17 +76,19 @@ export class GrpcLane implements Lane {
 
   send(message: HostMessage): void {
     if (this.#isClosed) return; // the worker's end is told by `closed`
-    this.#queued.push(message);
-    if (this.#queued.length === 1) {
-      process.nextTick(() => {
-        this.#flush();
-      });
-    }
+    if (this.#queued.push(message) === 1) process.nextTick(this.#flush);
+  }
+
+  urgent(message: HostMessage): void {
+    if (this.#isClosed || (message.kind === 'cancel' && this.#giveUp(message.id))) return;
+    this.send(message);
+    this.#flush();
   }
 
   close(): void {
     this.#flush();
-    this.#stream.end();
+    this.#isClosing = true;
+    this.#pump();
   }
 
   destroy(): void {
@@ -79,82 +96,120 @@ export class GrpcLane implements Lane {
     this.#client.close();
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     if (this.#queued.length === 0 || this.#isClosed) return;
     const messages = this.#queued;
     this.#queued = [];
-    this.#stream.write(messages);
+    let frame: HostMessage[] = [];
+    let size = 0;
+    for (const message of messages) {
+      if (this.#backlog.takes(message)) continue;
+      const next = sizeOf(message);
+      if (size + next > PART_BYTES && frame.length > 0) {
+        this.#write(frame);
+        frame = [];
+        size = 0;
+      }
+      frame.push(message);
+      size += next;
+    }
+    if (frame.length > 0) this.#write(frame);
+    this.#pump();
+  };
+
+  #write(messages: readonly HostMessage[], sent?: () => void): void {
+    this.#guard(() => {
+      this.#stream.write(encodeFrame(messages), sent);
+      this.framesSent += 1;
+    });
+  }
+
+  /** Sends as many parts as gRPC may hold; each that has left asks for the next. */
+  #pump(): void {
+    this.#guard(() => {
+      for (let message = this.#backlog.first; message !== undefined; message = this.#backlog.first) {
+        if (sizeOf(message) <= PART_BYTES) this.#write([message]);
+        else if (!this.#sendParts(message)) return;
+        this.#backlog.shift();
+      }
+      if (this.#isClosing && !this.#stream.writableEnded) this.#stream.end();
+    });
+  }
+
+  /** Returns whether the message has left whole, or cannot leave at all. */
+  #sendParts(message: HostMessage): boolean {
+    const call = message.kind === 'call' ? message.id : 0;
+    try {
+      this.#underWay ??= { bytes: encodeMessage(message), id: ++this.#lastPartsId, call, at: 0 };
+    } catch (error) {
+      if (call === 0) throw error;
+      const reason = error instanceof DecodeError ? error : new DecodeError(String(error), { cause: error });
+      process.nextTick(() => {
+        if (!this.#isClosed) this.#events.undecodable(call, reason);
+      });
+      return true;
+    }
+    const { bytes, id } = this.#underWay;
+    while (this.#underWay.at < bytes.length) {
+      if (this.#partsUnderWay === MAX_PARTS_UNDER_WAY) return false;
+      const data = bytes.subarray(this.#underWay.at, this.#underWay.at + PART_BYTES);
+      this.#underWay.at += data.length;
+      this.#partsUnderWay += 1;
+      this.#write([{ kind: 'chunk', id, totalBytes: bytes.length, data, call }], () => {
+        this.#partsUnderWay -= 1;
+        this.#pump();
+      });
+    }
+    this.#underWay = undefined;
+    return true;
+  }
+
+  /** Takes a call back that has not left whole; the worker will not see it. */
+  #giveUp(callId: number): boolean {
+    const index = this.#queued.findIndex((message) => message.kind === 'call' && message.id === callId);
+    if (index !== -1) this.#queued.splice(index, 1);
+    else {
+      const place = this.#backlog.giveUp(callId);
+      if (place === undefined) return false;
+      if (place === 'first' && this.#underWay !== undefined) {
+        const { id } = this.#underWay;
+        this.#underWay = undefined;
+        this.#write([{ kind: 'chunk', id, totalBytes: 0, data: new Uint8Array(0), call: 0 }]);
+      }
+    }
+    process.nextTick(() => {
+      if (!this.#isClosed)
+        this.#events.undecodable(callId, new DecodeError('the call was cancelled before it had left'));
+      this.#pump();
+    });
+    return true;
+  }
+
+  #take(frame: Buffer): void {
+    if (this.#isClosed) return;
+    this.framesReceived += 1;
+    for (const message of decodeFrame(frame, this.#context)) {
+      const whole = message.kind === 'chunk' ? this.#assembly.add(message) : message;
+      if (whole !== undefined) this.#events.message(whole);
+    }
+  }
+
+  /** Ends the lane where `act` throws: the worker's end tells its calls, where an exception here would end this process. */
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new DecodeError(String(error)));
+    }
   }
 
   #end(error?: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#queued = [];
+    this.#backlog.clear();
+    if (error !== undefined) this.#stream.cancel();
     this.#client.close();
     this.#events.closed(error);
   }
-}
-
-function serialize(messages: readonly HostMessage[]): Buffer {
-  const frame = {
-    messages: messages.map((message) => ({
-      [message.kind]: toPlain(message as unknown as Plain, layoutOfKind('HostMessage', message.kind)),
-    })),
-  };
-  return Buffer.from(HostFrame.encode(frame).finish());
-}
-
-function deserialize(bytes: Buffer, context: DecodeContext): WorkerMessage[] {
-  const frame = WorkerFrame.toObject(WorkerFrame.decode(bytes), {
-    longs: Number,
-    arrays: true,
-    defaults: true,
-    oneofs: true,
-  }) as {
-    readonly messages: readonly (Plain & { readonly message?: string })[];
-  };
-  return frame.messages.map((union) => {
-    const kind = union.message;
-    if (kind === undefined) throw new DecodeError('the worker sent a message of an unknown kind');
-    return {
-      kind,
-      ...fromPlain(union[kind] as Plain, layoutOfKind('WorkerMessage', kind), context),
-    } as unknown as WorkerMessage;
-  });
-}
-
-function layoutOfKind(union: 'HostMessage' | 'WorkerMessage', kind: string): readonly Field[] {
-  const message = LAYOUT[union]?.find(([name]) => name === kind)?.[3] ?? '';
-  return LAYOUT[message] ?? [];
-}
-
-/** A message as protobufjs encodes it: a value's bytes in a message of their own, absent fields left out. */
-function toPlain(message: Plain, layout: readonly Field[]): Plain {
-  const plain: Plain = {};
-  for (const [name, type, repeated, inner] of layout) {
-    const value = message[name];
-    if (value === null) continue;
-    const one = (item: unknown): unknown => {
-      if (type === 'value') return { msgpack: item };
-      return type === 'message' ? toPlain(item as Plain, LAYOUT[inner] ?? []) : item;
-    };
-    plain[name] = repeated ? (value as readonly unknown[]).map(one) : one(value);
-  }
-  return plain;
-}
-
-/** A message as the contract has it, its values decoded. */
-function fromPlain(plain: Plain, layout: readonly Field[], context: DecodeContext): Plain {
-  const message: Plain = {};
-  for (const [name, type, repeated, inner] of layout) {
-    const one = (item: unknown): unknown => {
-      if (item === null || item === undefined) return null;
-      if (type === 'value')
-        return new MsgpackReader((item as { readonly msgpack: Uint8Array }).msgpack, context).value();
-      return type === 'message' ? fromPlain(item as Plain, LAYOUT[inner] ?? [], context) : item;
-    };
-    const value = plain[name];
-    message[name] = repeated ? (value as readonly unknown[]).map(one) : one(value);
-  }
-  return message;
 }

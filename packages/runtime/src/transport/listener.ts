@@ -12,6 +12,9 @@ import { makeSocketDirectory, removeAbandonedDirectories } from './socket-direct
 /** Version of the messages between host and worker. @internal */
 export const PROTOCOL_VERSION = 1;
 
+/** Versions of the encoding of values that this runtime knows. @internal */
+export const PAYLOAD_VERSIONS: readonly number[] = [1];
+
 const HELLO_TIMEOUT_MS = 10_000;
 /** A hello is small: a larger frame is a stranger's. */
 const MAX_HELLO_BYTES = 4096;
@@ -20,6 +23,8 @@ const MAX_HELLO_BYTES = 4096;
 export interface Dialled {
   readonly socket: Socket;
   readonly hello: Hello;
+  /** The highest version of the encoding of values that both sides know. */
+  readonly payloadVersion: number;
   /** What was read behind the hello. */
   readonly received: Uint8Array;
 }
@@ -30,8 +35,12 @@ export interface Expectation {
   readonly secret: string;
   /** Called once for each role that the worker dials. */
   dialled(connection: Dialled): void;
-  /** Called when a worker of another protocol version dials. */
+  /** Called when a worker dials that this runtime does not understand: of another version, or in a role that it has. */
   refused(reason: string): void;
+}
+
+interface Expected extends Expectation {
+  readonly roles: Set<Role>;
 }
 
 /** @internal */
@@ -41,7 +50,7 @@ export class Listener {
   /** What workers dial. */
   readonly address: string;
   readonly #server: Server;
-  readonly #expected = new Map<number, Expectation>();
+  readonly #expected = new Map<number, Expected>();
   readonly #unidentified = new Set<Socket>();
   readonly #cancelAtExit: () => void;
 
@@ -78,9 +87,9 @@ export class Listener {
 
   /** Expects the connections of a worker; the secret is new. */
   expect(workerId: number, handlers: Omit<Expectation, 'secret'>): Expectation {
-    const expectation = { ...handlers, secret: randomBytes(32).toString('hex') };
-    this.#expected.set(workerId, expectation);
-    return expectation;
+    const expected = { ...handlers, secret: randomBytes(32).toString('hex'), roles: new Set<Role>() };
+    this.#expected.set(workerId, expected);
+    return expected;
   }
 
   /** Refuses a worker's connections from here on. */
@@ -128,18 +137,18 @@ export class Listener {
   }
 
   #accept(socket: Socket, hello: Hello, received: Uint8Array): void {
-    const expectation = this.#expected.get(hello.workerId);
-    if (expectation === undefined || !isSame(hello.secret, expectation.secret)) {
+    const expected = this.#expected.get(hello.workerId);
+    if (expected === undefined || !isSame(hello.secret, expected.secret)) {
       socket.destroy();
       return;
     }
-    if (hello.protocolVersion !== PROTOCOL_VERSION) {
-      expectation.refused(
-        `it speaks version ${hello.protocolVersion} of the protocol, and this runtime version ${PROTOCOL_VERSION}`,
-      );
+    const reason = whyRefused(hello, expected.roles);
+    if (reason !== undefined) {
+      expected.refused(reason);
       socket.destroy();
       return;
     }
+    expected.roles.add(hello.role);
     socket.setTimeout(0);
     socket.removeAllListeners('timeout');
     if (hello.role === Role.LIFELINE) {
@@ -147,8 +156,22 @@ export class Listener {
       socket.write(Uint8Array.of(1));
       socket.resume();
     }
-    expectation.dialled({ socket, hello, received });
+    const payloadVersion = Math.max(...PAYLOAD_VERSIONS.filter((known) => hello.payloadVersions.includes(known)));
+    expected.dialled({ socket, hello, payloadVersion, received });
   }
+}
+
+/** Why a worker cannot be taken; undefined when it can. */
+function whyRefused(hello: Hello, taken: ReadonlySet<Role>): string | undefined {
+  const { protocolVersion, payloadVersions, role, version } = hello;
+  const worker = version === '' ? 'it' : `it (hognose ${version})`;
+  if (protocolVersion !== PROTOCOL_VERSION)
+    return `${worker} speaks version ${protocolVersion} of the protocol, and this runtime version ${PROTOCOL_VERSION}`;
+  if (!payloadVersions.some((known) => PAYLOAD_VERSIONS.includes(known)))
+    return `${worker} encodes values in version ${payloadVersions.join(', ') || 'none'}, and this runtime in version ${PAYLOAD_VERSIONS.join(', ')}`;
+  if (role !== Role.DATA && role !== Role.CONTROL && role !== Role.LIFELINE)
+    return `${worker} dials in the role ${role}, which this runtime does not know`;
+  return taken.has(role) ? `${worker} dials in the role ${role} a second time` : undefined;
 }
 
 function isSame(left: string, right: string): boolean {

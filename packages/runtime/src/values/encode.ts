@@ -1,15 +1,31 @@
 /** Values of JavaScript to msgpack: total, or an EncodeError that names the path of what cannot travel. */
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { EncodeError, HandleAffinityError, HandleReleasedError } from '../errors.js';
 import type { EncodedValue } from '../gen/messages.js';
-import { handleCoreOf, type HandleCore, type HandleOwner } from '../handles/core.js';
+import { handleCoreOf, PENDING, type HandleCore, type HandleOwner } from '../handles/core.js';
 import { referencePathOf } from '../handles/reference.js';
-import { Extension, MAX_DEPTH, MAX_TUPLE_DEPTH } from './extensions.js';
-import { MsgpackWriter } from './msgpack-writer.js';
+import { kindOf } from './brand.js';
+import { PyDateTime } from './datetime.js';
+import { Extension, MAX_DEPTH, MAX_EXTENSION_DEPTH, MIN_PACKED_LENGTH } from './extensions.js';
+import { hashKeyOf, type HashKey } from './hash-key.js';
+import { functionOf, hostErrorOf, type HostErrorValue, type HostFunction } from './host-functions.js';
+import { iterationOf } from './host-iterables.js';
+import { MsgpackWriter, TooLargeError } from './msgpack-writer.js';
+import { isInteger, keysOfRecords, numbersIn } from './packing.js';
+import { codecOf, type RegisteredCodec } from './registry.js';
 import { dtypeOf, isFloat, isNDArray, isPlain, isTuple, keywordsOf, type NDArray } from './types.js';
+import { bigInteger, writeValue } from './write-values.js';
 
-const INT64_MIN = -(2n ** 63n);
-const UINT64_MAX = 2n ** 64n - 1n;
+export { functionOf, type HostErrorValue, type HostFunction } from './host-functions.js';
+
+/** Records are packed only up to here, so that a tree of lists of objects does not run into the limit of extensions. */
+const MAX_PACKED_DEPTH = 4;
+
+/** A pending result among the arguments, under the symbol `PENDING` of what stands for it. @internal */
+export interface ResultSource {
+  /** The call whose result it is. */
+  readonly callId: number;
+}
 
 /** What encoding has found out about the arguments besides their bytes. @internal */
 export class EncodeContext {
@@ -17,6 +33,12 @@ export class EncodeContext {
   owner: HandleOwner | undefined;
   /** Those objects. */
   readonly objects: HandleCore[] = [];
+  /** Functions and iterables of JavaScript among them, one entry for each time that one occurs. */
+  readonly functions: HostFunction[] = [];
+  /** Results of earlier calls among them, one entry for each time that one occurs. */
+  readonly sources: ResultSource[] = [];
+  /** Errors of JavaScript among them: while they are held, Python hands back the same objects. */
+  readonly errors: HostErrorValue[] = [];
 
   /** Notes that an object is referred to. */
   refer(core: HandleCore): void {
@@ -34,6 +56,12 @@ export class EncodeContext {
 /** A failure on its way up, gathering the path. */
 class Problem extends Error {
   path = '';
+  readonly details: { readonly cause?: unknown };
+
+  constructor(message: string, details: { readonly cause?: unknown } = {}) {
+    super(message);
+    this.details = details;
+  }
 }
 
 /**
@@ -62,11 +90,11 @@ export function encodeKeywords(
   context: EncodeContext,
 ): EncodedValue | null {
   if (keywords === undefined) return null;
-  const entries = Object.entries(keywords).filter(([, value]) => value !== undefined);
-  if (entries.length === 0 && symbolIn(keywords) === undefined) return null;
+  const keys = Object.keys(keywords).filter((key) => keywords[key] !== undefined);
+  if (keys.length === 0 && symbolIn(keywords) === undefined) return null;
   return encodeWith('kwargs', context, (encoder) => {
     refuseSymbols(keywords);
-    encoder.entries(entries, 0);
+    encoder.properties(keywords, keys, 0);
   });
 }
 
@@ -95,16 +123,29 @@ export function encodeValue(value: unknown, path: string, context: EncodeContext
   );
 }
 
+/**
+ * Encodes what a function of JavaScript has returned to Python; `undefined` is None.
+ *
+ * @throws {@link EncodeError} When it cannot travel.
+ * @internal
+ */
+export function encodeResult(value: unknown, context: EncodeContext): EncodedValue {
+  return encodeWith('result', context, (encoder) => {
+    encoder.value(value === undefined ? null : value, 0);
+  });
+}
+
 function encodeWith(root: string, context: EncodeContext, write: (encoder: Encoder) => void): EncodedValue {
   const encoder = idle.pop() ?? new Encoder();
   encoder.context = context;
-  encoder.tupleDepth = 0;
+  encoder.reset();
   try {
     write(encoder);
     return encoder.out.take();
   } catch (error) {
     encoder.out.reset();
-    if (error instanceof Problem) throw new EncodeError(root + abbreviate(error.path), error.message);
+    if (error instanceof Problem) throw new EncodeError(root + abbreviate(error.path), error.message, error.details);
+    if (error instanceof TooLargeError) throw new EncodeError(root, error.message);
     throw error;
   } finally {
     encoder.context = NO_CONTEXT; // or the handles of this call were held until the next
@@ -118,12 +159,20 @@ const NO_CONTEXT = new EncodeContext();
 class Encoder {
   readonly out = new MsgpackWriter();
   context = NO_CONTEXT;
-  tupleDepth = 0;
+  /** How many tuples, sets and the like are around the value that is being written. */
+  #extensionDepth = 0;
+  /** Whether the value must be hashable in Python, as part of a key or of an element of a set. */
+  #isKey = false;
+
+  reset(): void {
+    this.#extensionDepth = 0;
+    this.#isKey = false;
+  }
 
   value(value: unknown, depth: number): void {
     switch (typeof value) {
       case 'number':
-        if (Number.isSafeInteger(value) && !Object.is(value, -0)) this.out.integer(value);
+        if (isInteger(value)) this.out.integer(value);
         else this.out.float(value);
         return;
       case 'string':
@@ -133,7 +182,7 @@ class Encoder {
         this.out.boolean(value);
         return;
       case 'bigint':
-        this.#bigint(value);
+        bigInteger(this.out, value);
         return;
       case 'object':
         if (value === null) this.out.nil();
@@ -149,6 +198,7 @@ class Encoder {
     }
   }
 
+  /** An array of msgpack. */
   array(items: readonly unknown[], depth: number): void {
     const { length } = items;
     this.out.arrayHeader(length);
@@ -160,86 +210,157 @@ class Encoder {
     }
   }
 
-  entries(entries: readonly (readonly [string, unknown])[], depth: number): void {
-    this.out.mapHeader(entries.length);
-    for (const [key, value] of entries) {
-      this.out.string(key);
-      try {
-        this.value(value, depth + 1);
-      } catch (error) {
-        throw within(
-          error,
-          /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`,
-        );
+  /** A map of msgpack with the values under these keys. */
+  properties(object: Readonly<Record<string, unknown>>, keys: readonly string[], depth: number): void {
+    const { length } = keys;
+    this.out.mapHeader(length);
+    let index = 0;
+    try {
+      for (; index < length; index += 1) {
+        const key = keys[index] as string;
+        this.out.string(key);
+        this.value(object[key], depth + 1);
       }
+    } catch (error) {
+      throw within(error, property(keys[index]));
     }
-  }
-
-  #bigint(value: bigint): void {
-    if (value >= INT64_MIN && value <= UINT64_MAX) {
-      this.out.integer64(value);
-      return;
-    }
-    this.out.extension(Extension.BIG_INTEGER, () => {
-      this.out.raw(twosComplement(value));
-    });
   }
 
   #function(value: object): void {
-    if (this.#handle(value)) return;
+    if (this.#fromPython(value)) return;
     const path = referencePathOf(value);
-    if (path === undefined) {
-      throw new Problem(isPromise(value) ? UNAWAITED : 'a JavaScript function cannot travel to Python');
+    if (path !== undefined) {
+      this.#text(Extension.REFERENCE, path);
+      return;
     }
-    this.out.extension(Extension.REFERENCE, () => {
-      this.out.raw(Buffer.from(path));
-    });
+    if (isPromise(value)) throw new Problem(UNAWAITED);
+    if (/^class\b/.test(Function.prototype.toString.call(value))) {
+      throw new Problem('a class of JavaScript cannot travel to Python: send a function that makes an instance');
+    }
+    const host = functionOf(value);
+    this.context.functions.push(host);
+    const name: unknown = (value as { name?: unknown }).name;
+    const start = this.out.startExtension(Extension.FUNCTION);
+    this.out.arrayHeader(2);
+    this.out.integer(host.id);
+    this.out.string(typeof name === 'string' ? name : '');
+    this.out.endExtension(start);
   }
 
   #object(value: object, depth: number): void {
-    if (depth > MAX_DEPTH) {
-      throw new Problem(`nested more than ${MAX_DEPTH} deep, or contains itself`);
-    }
+    if (depth > MAX_DEPTH) throw new Problem(`nested more than ${MAX_DEPTH} deep, or contains itself`);
     if (Array.isArray(value)) {
-      if (isTuple(value)) {
-        if (++this.tupleDepth > MAX_TUPLE_DEPTH)
-          throw new Problem(`tuples are nested more than ${MAX_TUPLE_DEPTH} deep`);
-        this.out.extension(Extension.TUPLE, () => {
-          this.array(value, depth);
-        });
-        this.tupleDepth -= 1;
-      } else this.array(value, depth);
-    } else if (ArrayBuffer.isView(value)) this.#view(value);
-    else if (isPlainObject(value)) {
-      refuseSymbols(value);
-      this.entries(Object.entries(value), depth);
-    } else if (this.#handle(value)) return;
-    else if (isNDArray(value)) this.#ndarray(value);
+      if (isTuple(value)) this.#items(Extension.TUPLE, value, depth);
+      else this.#list(value, depth);
+    } else if (isPlain(value)) this.#plain(value, depth);
+    else if (ArrayBuffer.isView(value)) this.#view(value);
+    else if (this.#fromPython(value)) return;
+    else this.#instance(value, depth);
+  }
+
+  /** A list; packed where that is shorter to read. */
+  #list(items: readonly unknown[], depth: number): void {
+    if (items.length < MIN_PACKED_LENGTH) {
+      this.array(items, depth);
+      return;
+    }
+    const numbers = numbersIn(items);
+    if (numbers !== undefined) {
+      this.out.extensionHeader(numbers === 'int' ? Extension.INTEGERS : Extension.FLOATS, items.length * 8);
+      if (numbers === 'int') this.out.integers(items as readonly number[]);
+      else this.out.floats(items as readonly number[]);
+      return;
+    }
+    const keys = this.#extensionDepth < MAX_PACKED_DEPTH ? keysOfRecords(items) : undefined;
+    if (keys === undefined) this.array(items, depth);
+    else this.#records(items as readonly Readonly<Record<string, unknown>>[], keys, depth);
+  }
+
+  #records(items: readonly Readonly<Record<string, unknown>>[], keys: readonly string[], depth: number): void {
+    const start = this.#enter(Extension.RECORDS);
+    this.out.arrayHeader(keys.length + 1);
+    this.out.arrayHeader(keys.length);
+    for (const key of keys) this.out.string(key);
+    for (const key of keys) {
+      const column = items.map((item) => item[key]);
+      try {
+        this.#list(column, depth + 1);
+      } catch (error) {
+        // The column has named the row.
+        if (error instanceof Problem) error.path = error.path.replace(/^\[\d+\]/, (row) => row + property(key));
+        throw error;
+      }
+    }
+    this.#leave(start);
+  }
+
+  #plain(value: Readonly<Record<string, unknown>>, depth: number): void {
+    const symbols = Object.getOwnPropertySymbols(value);
+    if (symbols.length === 0) this.properties(value, Object.keys(value), depth);
+    else if (this.#fromPython(value)) return;
     else if (isFloat(value)) this.out.float(value.value);
+    else if (keywordsOf(value) !== undefined) throw new Problem('keyword arguments stand last, and only once');
+    else if (iterationOf(value) !== undefined) this.#iterable(value);
+    else {
+      refuseSymbols(value);
+      this.properties(value, Object.keys(value), depth);
+    }
+  }
+
+  /** What has a class of its own. */
+  #instance(value: object, depth: number): void {
+    const codec = codecOf(value);
+    if (codec !== undefined) {
+      this.#registered(codec, value, depth);
+      return;
+    }
+    const kind = kindOf(value);
+    if (kind !== undefined) writeValue(this.out, kind, value);
+    else if (isNDArray(value)) this.#ndarray(value);
     else if (value instanceof Snapshot) this.out.raw(value.bytes);
-    else if (Object.prototype.toString.call(value) === '[object Map]')
-      this.#map(value as ReadonlyMap<unknown, unknown>, depth);
+    else if (types.isMap(value)) this.#map(value, depth);
+    else if (types.isSet(value)) this.#set(value, depth);
+    else if (types.isDate(value)) writeValue(this.out, 'datetime', fromDate(value));
+    else if (isError(value)) this.#error(value);
+    else if (isPromise(value) || types.isBoxedPrimitive(value)) throw new Problem(describe(value));
+    else if (iterationOf(value) !== undefined) this.#iterable(value);
     else throw new Problem(describe(value));
   }
 
-  /** Writes a handle; false for anything else. */
-  #handle(value: object): boolean {
+  /** Writes what stands for an object of Python or a result that is still to come; false for anything else. */
+  #fromPython(value: object): boolean {
     const core = handleCoreOf(value);
-    if (core === undefined) return false;
-    if (core.isReleased)
-      throw new HandleReleasedError(`the handle of a ${core.type} was released, and is used again as an argument`);
-    this.context.refer(core);
-    this.out.extension(Extension.HANDLE, () => {
-      this.out.arrayHeader(1);
-      this.out.integer(core.id);
-    });
+    if (core !== undefined) {
+      if (core.isReleased)
+        throw new HandleReleasedError(`the handle of a ${core.type} was released, and is used again as an argument`);
+      this.context.refer(core);
+      this.#reference(Extension.HANDLE, core.id);
+      return true;
+    }
+    const source = (value as { readonly [PENDING]?: ResultSource })[PENDING];
+    if (source === undefined) return false;
+    this.context.sources.push(source);
+    this.#reference(Extension.SOURCE, source.callId);
     return true;
+  }
+
+  #reference(code: number, id: number): void {
+    const start = this.out.startExtension(code);
+    this.out.arrayHeader(1);
+    this.out.integer(id);
+    this.out.endExtension(start);
+  }
+
+  #text(code: number, text: string): void {
+    const bytes = Buffer.from(text);
+    this.out.extensionHeader(code, bytes.length);
+    this.out.raw(bytes);
   }
 
   #view(view: ArrayBufferView): void {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     const dtype = dtypeOf(view);
-    if (dtype === 'uint8' && !isClamped(view)) this.out.binary(bytes);
+    if (dtype === 'uint8' && !types.isUint8ClampedArray(view)) this.out.binary(bytes);
     else if (dtype === undefined) throw new Problem(describe(view));
     else this.#arrayOf(dtype, [bytes.byteLength / (view as Uint8Array).BYTES_PER_ELEMENT], bytes);
   }
@@ -250,54 +371,140 @@ class Encoder {
   }
 
   #arrayOf(dtype: string, shape: readonly number[], bytes: Uint8Array): void {
-    this.out.extension(Extension.NDARRAY, () => {
-      this.out.arrayHeader(3);
-      this.out.string(dtype);
-      this.out.arrayHeader(shape.length);
-      for (const length of shape) this.out.integer(length);
-      this.out.binary(bytes);
-    });
+    const start = this.out.startExtension(Extension.NDARRAY);
+    this.out.arrayHeader(3);
+    this.out.string(dtype);
+    this.out.arrayHeader(shape.length);
+    for (const length of shape) this.out.integer(length);
+    this.out.binary(bytes);
+    this.out.endExtension(start);
+  }
+
+  #iterable(value: object): void {
+    const host = functionOf(value);
+    this.context.functions.push(host);
+    const start = this.out.startExtension(Extension.ITERABLE);
+    this.out.arrayHeader(2);
+    this.out.integer(host.id);
+    this.out.boolean(iterationOf(value) === 'async');
+    this.out.endExtension(start);
+  }
+
+  #error(error: Error): void {
+    const host = hostErrorOf(error);
+    this.context.errors.push(host);
+    const start = this.out.startExtension(Extension.HOST_ERROR);
+    this.out.arrayHeader(4);
+    this.out.integer(host.id);
+    for (const text of [error.name, error.message, error.stack] as unknown[]) {
+      this.out.string(typeof text === 'string' ? text : '');
+    }
+    this.out.endExtension(start);
+  }
+
+  #registered(codec: RegisteredCodec, value: object, depth: number): void {
+    let plain: unknown;
+    try {
+      plain = codec.encode(value);
+    } catch (cause) {
+      throw new Problem(`the codec ${codec.name} failed: ${cause instanceof Error ? cause.message : inspect(cause)}`, {
+        cause,
+      });
+    }
+    const start = this.#enter(Extension.CODEC);
+    this.out.arrayHeader(2);
+    this.out.string(codec.name);
+    this.value(plain, depth + 1);
+    this.#leave(start);
+  }
+
+  /** An extension around an array. */
+  #items(code: number, items: readonly unknown[], depth: number): void {
+    const start = this.#enter(code);
+    this.array(items, depth);
+    this.#leave(start);
+  }
+
+  #enter(code: number): number {
+    if (++this.#extensionDepth > MAX_EXTENSION_DEPTH)
+      throw new Problem(`tuples, sets and the like are nested more than ${MAX_EXTENSION_DEPTH} deep`);
+    return this.out.startExtension(code);
+  }
+
+  #leave(start: number): void {
+    this.out.endExtension(start);
+    this.#extensionDepth -= 1;
   }
 
   #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
     this.out.mapHeader(map.size);
-    const numbers = new Set<number | bigint>();
+    const seen = new Set<HashKey>();
     for (const [key, value] of map) {
       try {
-        const number = asNumber(key);
-        if (number !== undefined && numbers.size === numbers.add(number).size) {
-          throw new Problem('an earlier key equals it in Python, where 1 and True are one key');
-        }
-        if (typeof key === 'object' && key !== null && handleCoreOf(key) === undefined && !isTuple(key)) {
-          throw new Problem('a key of a dict must be hashable in Python: use a string, a number or a tuple');
-        }
-        this.value(key, depth + 1);
+        if (typeof key === 'string') this.out.string(key);
+        else this.#key(key, seen, depth, 'key of a dict');
         this.value(value, depth + 1);
       } catch (error) {
         throw within(error, `.get(${typeof key === 'string' ? JSON.stringify(key) : inspect(key)})`);
       }
     }
   }
+
+  /** A set; one that is part of a key is a frozenset. */
+  #set(set: ReadonlySet<unknown>, depth: number): void {
+    const start = this.#enter(this.#isKey ? Extension.FROZENSET : Extension.SET);
+    this.out.arrayHeader(set.size);
+    const seen = new Set<HashKey>();
+    let index = 0;
+    for (const item of set) {
+      try {
+        this.#key(item, seen, depth, 'element of a set');
+      } catch (error) {
+        throw within(error, `[${index}]`);
+      }
+      index += 1;
+    }
+    this.#leave(start);
+  }
+
+  #key(key: unknown, seen: Set<HashKey>, depth: number, role: string): void {
+    if (!isHashable(key)) throw new Problem(`a ${role} must be hashable in Python: use a string, a number or a tuple`);
+    const hash = hashKeyOf(key);
+    if (hash !== undefined && seen.size === seen.add(hash).size) {
+      throw new Problem(`an earlier ${role} equals it in Python, where 1 and True are one`);
+    }
+    const wasKey = this.#isKey;
+    this.#isKey = true;
+    this.value(key, depth + 1);
+    this.#isKey = wasKey;
+  }
 }
 
 const idle: Encoder[] = [];
 
-/** What a key is compared by in Python: True equals 1, whatever the type of either. */
-function asNumber(key: unknown): number | bigint | undefined {
-  if (typeof key === 'boolean') return Number(key);
-  if (typeof key === 'bigint') return Number.isSafeInteger(Number(key)) ? Number(key) : key;
-  return typeof key === 'number' ? key : undefined;
+/** Whether Python can hash what a value becomes there, as far as can be told here. */
+function isHashable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return isTuple(value) && value.every(isHashable);
+  if (ArrayBuffer.isView(value)) return types.isUint8Array(value);
+  if (types.isMap(value) || isNDArray(value)) return false;
+  return isPlain(value) ? isFloat(value) || handleCoreOf(value) !== undefined || PENDING in value : true;
 }
 
-const isClamped = (view: ArrayBufferView): boolean =>
-  Object.prototype.toString.call(view) === '[object Uint8ClampedArray]';
+function fromDate(date: Date): PyDateTime {
+  try {
+    return PyDateTime.from(date);
+  } catch (cause) {
+    const text = Number.isNaN(date.getTime()) ? 'an invalid Date' : `the Date ${date.toISOString()}`;
+    throw new Problem(`${text} cannot travel to Python, whose datetime has the years 1 to 9999`, { cause });
+  }
+}
 
-/** A plain object that is no value of this package. */
-const isPlainObject = (value: object): value is Readonly<Record<string, unknown>> =>
-  isPlain(value) && !isBranded(value);
+const isError = (value: object): value is Error => types.isNativeError(value) || value instanceof Error;
 
-/** Values of this package that are plain objects with a brand. */
-const isBranded = (value: object): boolean => isFloat(value) || keywordsOf(value) !== undefined;
+/** How a path goes on to a property. */
+const property = (key = ''): string =>
+  /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 
 /** A path of hundreds of steps without its middle, which tells nobody anything. */
 const abbreviate = (path: string): string => (path.length > 200 ? `${path.slice(0, 60)}…${path.slice(-60)}` : path);
@@ -320,23 +527,13 @@ const UNAWAITED = 'a promise cannot travel to Python: await it first';
 const isPromise = (value: object): boolean => typeof (value as { then?: unknown }).then === 'function';
 
 function describe(value: object): string {
-  if (keywordsOf(value) !== undefined) return 'keyword arguments stand last, and only once';
   if (isPromise(value)) return UNAWAITED;
   const name = Object.prototype.toString.call(value).slice(8, -1);
   const constructor: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
   const type = name === 'Object' && typeof constructor === 'string' && constructor !== '' ? constructor : name;
   return (
-    `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type} cannot travel to Python: send plain data (null, booleans, numbers, bigints, strings, Uint8Array, typed ` +
-    'arrays, arrays, tuples, plain objects, Maps) or a handle'
+    `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type} cannot travel to Python: send plain data (null, booleans, numbers, ` +
+    'bigints, strings, Dates, Uint8Array, typed arrays, arrays, tuples, plain objects, Maps, Sets), a function, an ' +
+    'iterable or a handle, or register a codec for its class with registerCodec'
   );
-}
-
-/** Little-endian bytes of an integer, as few as hold its sign. */
-function twosComplement(value: bigint): Uint8Array {
-  const magnitude = value < 0n ? ~value : value;
-  const size = Math.floor(magnitude.toString(16).length / 2) + 1;
-  const hex = BigInt.asUintN(size * 8, value)
-    .toString(16)
-    .padStart(size * 2, '0');
-  return Buffer.from(hex, 'hex').reverse();
 }

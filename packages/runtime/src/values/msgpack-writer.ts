@@ -1,9 +1,16 @@
 /** Writes msgpack into one growing buffer. */
+import { constants } from 'node:buffer';
 
 const INITIAL_BYTES = 1 << 12;
 /** A larger buffer is not kept for the next value. */
 const KEPT_BYTES = 1 << 20;
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** A longer string is encoded by Node. */
+const SHORT_STRING = 40;
+/** Larger values are handed over without a copy. */
+const COPIED_BYTES = 1 << 16;
+
+/** Thrown for what is larger than msgpack or a buffer holds. @internal */
+export class TooLargeError extends RangeError {}
 
 /** @internal */
 export class MsgpackWriter {
@@ -16,10 +23,16 @@ export class MsgpackWriter {
     return this.#end;
   }
 
-  /** A copy of what was written; the writer is empty afterwards. */
+  /** What was written, for the caller to keep; the writer is empty afterwards. */
   take(): Uint8Array {
-    const taken = Uint8Array.prototype.slice.call(this.#bytes, 0, this.#end);
-    this.reset();
+    if (this.#end <= COPIED_BYTES) {
+      const taken = Uint8Array.prototype.slice.call(this.#bytes, 0, this.#end);
+      this.reset();
+      return taken;
+    }
+    const taken = new Uint8Array(this.#bytes.buffer, 0, this.#end);
+    this.#end = 0;
+    this.#resize(INITIAL_BYTES);
     return taken;
   }
 
@@ -45,13 +58,13 @@ export class MsgpackWriter {
       else if (value < 0x100) this.#tagged(0xcc, 1, value);
       else if (value < 0x10000) this.#tagged(0xcd, 2, value);
       else if (value < 0x100000000) this.#tagged(0xce, 4, value);
-      else this.integer64(BigInt(value));
+      else this.#integer53(0xcf, value);
     } else if (value >= -32) this.#bytes[this.#end++] = value + 0x100;
     else if (value >= -0x80000000) {
       this.#bytes[this.#end++] = 0xd2;
       this.#view.setInt32(this.#end, value);
       this.#end += 4;
-    } else this.integer64(BigInt(value));
+    } else this.#integer53(0xd3, value);
   }
 
   /** An integer of the 64 bits that msgpack has, signed or unsigned. */
@@ -64,27 +77,36 @@ export class MsgpackWriter {
 
   float(value: number): void {
     this.#reserve(9);
-    this.#bytes[this.#end++] = 0xcb;
-    this.#view.setFloat64(this.#end, value);
-    this.#end += 8;
+    this.#bytes[this.#end] = 0xcb;
+    this.#view.setFloat64(this.#end + 1, value);
+    this.#end += 9;
   }
 
   string(value: string): void {
-    // UTF-16 units take at most three bytes each.
-    this.#reserve(5 + value.length * 3);
-    const headerSize = value.length < 11 ? 1 : 5;
-    const start = this.#end + headerSize;
-    const size = LONE_SURROGATE.test(value) ? this.#writeWtf8(value, start) : this.#bytes.write(value, start, 'utf8');
-    if (headerSize === 1) this.#bytes[this.#end] = 0xa0 | size;
-    else {
-      this.#bytes[this.#end] = 0xdb;
-      this.#view.setUint32(this.#end + 1, size);
+    const { length } = value;
+    if (length > SHORT_STRING) {
+      this.#longString(value);
+      return;
     }
-    this.#end = start + size;
+    this.#reserve(3 * length + 5);
+    const bytes = this.#bytes;
+    const start = this.#end + (length < 32 ? 1 : 2);
+    for (let index = 0; index < length; index += 1) {
+      const unit = value.charCodeAt(index);
+      if (unit >= 0x80) {
+        this.#longString(value);
+        return;
+      }
+      bytes[start + index] = unit;
+    }
+    this.#stringHeader(length);
+    this.#end += length;
   }
 
   binary(value: Uint8Array): void {
-    this.#header(0xc4, value.length);
+    this.#reserve(5);
+    if (value.length < 0x100) this.#tagged(0xc4, 1, value.length);
+    else this.#tagged(0xc6, 4, u32(value.length));
     this.raw(value);
   }
 
@@ -103,15 +125,58 @@ export class MsgpackWriter {
     this.#containerHeader(0x80, 0xde, length);
   }
 
+  /** An extension whose payload is written next, `length` bytes. */
+  extensionHeader(code: number, length: number): void {
+    this.#reserve(6);
+    this.#bytes[this.#end] = 0xc9;
+    this.#view.setUint32(this.#end + 1, u32(length));
+    this.#bytes[this.#end + 5] = code;
+    this.#end += 6;
+  }
+
+  /** Starts an extension whose length is not known yet; what it returns goes to {@link endExtension}. */
+  startExtension(code: number): number {
+    this.extensionHeader(code, 0);
+    return this.#end;
+  }
+
+  endExtension(start: number): void {
+    this.#view.setUint32(start - 5, u32(this.#end - start));
+  }
+
   /** An extension whose payload `write` writes. */
   extension(code: number, write: () => void): void {
-    this.#reserve(6);
-    const start = this.#end;
-    this.#end += 6;
+    const start = this.startExtension(code);
     write();
-    this.#bytes[start] = 0xc9;
-    this.#view.setUint32(start + 1, this.#end - start - 6);
-    this.#bytes[start + 5] = code;
+    this.endExtension(start);
+  }
+
+  /** Safe integers as int64, little-endian. */
+  integers(values: readonly number[]): void {
+    const { length } = values;
+    this.#reserve(8 * length);
+    const view = this.#view;
+    let at = this.#end;
+    for (let index = 0; index < length; index += 1) {
+      const value = values[index] as number;
+      view.setUint32(at, value >>> 0, true);
+      view.setInt32(at + 4, Math.floor(value / 0x100000000), true);
+      at += 8;
+    }
+    this.#end = at;
+  }
+
+  /** Numbers as float64, little-endian. */
+  floats(values: readonly number[]): void {
+    const { length } = values;
+    this.#reserve(8 * length);
+    const view = this.#view;
+    let at = this.#end;
+    for (let index = 0; index < length; index += 1) {
+      view.setFloat64(at, values[index] as number, true);
+      at += 8;
+    }
+    this.#end = at;
   }
 
   /** Sets a u32 in little-endian at a place written before. */
@@ -119,10 +184,35 @@ export class MsgpackWriter {
     this.#view.setUint32(at, value, true);
   }
 
-  #header(first: number, length: number): void {
-    this.#reserve(5);
-    if (length < 0x100) this.#tagged(first, 1, length);
-    else this.#tagged(first + 2, 4, length);
+  #integer53(tag: number, value: number): void {
+    this.#bytes[this.#end] = tag;
+    this.#view.setInt32(this.#end + 1, Math.floor(value / 0x100000000));
+    this.#view.setUint32(this.#end + 5, value >>> 0);
+    this.#end += 9;
+  }
+
+  #longString(value: string): void {
+    // UTF-16 units take at most three bytes each; counted where that would be much more than is needed.
+    const { length } = value;
+    const size = length < COPIED_BYTES && length > 255 ? 3 * length : Buffer.byteLength(value);
+    this.#reserve(5 + size);
+    const isExact = !(length < COPIED_BYTES && length > 255);
+    const headerSize = !isExact ? 5 : size < 32 ? 1 : size < 0x100 ? 2 : size < 0x10000 ? 3 : 5;
+    const start = this.#end + headerSize;
+    const written = isWellFormed(value) ? this.#bytes.write(value, start, 'utf8') : this.#writeWtf8(value, start);
+    if (isExact) this.#stringHeader(written);
+    else {
+      this.#bytes[this.#end] = 0xdb;
+      this.#view.setUint32(this.#end + 1, written);
+    }
+    this.#end = start + written;
+  }
+
+  #stringHeader(size: number): void {
+    if (size < 32) this.#bytes[this.#end++] = 0xa0 | size;
+    else if (size < 0x100) this.#tagged(0xd9, 1, size);
+    else if (size < 0x10000) this.#tagged(0xda, 2, size);
+    else this.#tagged(0xdb, 4, u32(size));
   }
 
   #containerHeader(fix: number, tag16: number, length: number): void {
@@ -161,13 +251,24 @@ export class MsgpackWriter {
 
   #reserve(count: number): void {
     const wanted = this.#end + count;
-    if (wanted > this.#bytes.length) this.#resize(Math.max(wanted, this.#bytes.length * 2));
+    if (wanted > this.#bytes.length)
+      this.#resize(Math.max(wanted, Math.min(this.#bytes.length * 2, constants.MAX_LENGTH)));
   }
 
   #resize(size: number): void {
+    if (size > constants.MAX_LENGTH) throw new TooLargeError(`${size} bytes are more than one value can have`);
     const larger = Buffer.allocUnsafeSlow(size);
     larger.set(this.#bytes.subarray(0, Math.min(this.#end, size)));
     this.#bytes = larger;
     this.#view = new DataView(larger.buffer);
   }
 }
+
+/** A length that msgpack can say. */
+function u32(length: number): number {
+  if (length > 0xffffffff) throw new TooLargeError(`${length} bytes are more than one value can have`);
+  return length;
+}
+
+/** Whether a string has no lone surrogate; in Node since 20, and in the language's types only since ES2024. */
+const isWellFormed = (value: string): boolean => (value as string & { isWellFormed(): boolean }).isWellFormed();

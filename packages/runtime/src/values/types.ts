@@ -6,6 +6,8 @@ const FLOAT = Symbol.for('hognose/float');
 const NDARRAY = Symbol.for('hognose/ndarray');
 const KEYWORDS = Symbol.for('hognose/keywords');
 
+const OBJECT: unknown = Object.prototype;
+
 /** Whatever can travel to Python; the encoder checks it and names the path of what cannot. @public */
 export type PyArg = string | number | bigint | boolean | object | null;
 
@@ -73,7 +75,7 @@ export function kw<K extends object = Readonly<Record<string, unknown>>>(keyword
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  return prototype === OBJECT || prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** The keywords of a {@link Kw}, or undefined for anything else. @internal */

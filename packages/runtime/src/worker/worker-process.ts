@@ -16,6 +16,8 @@ const STDERR_TAIL_BYTES = 16_384;
  */
 const START =
   "import sys; sys.path[:1] = [entry for entry in sys.path[:1] if entry]; from hognose.__main__ import main; sys.exit(main(['worker']))";
+/** How long a worker polls for its next call before it sleeps. */
+const SPIN_US = 50;
 /** How long the last output of a dead process is waited for: a grandchild may hold the pipe open. */
 const LAST_OUTPUT_MS = 100;
 
@@ -26,6 +28,7 @@ export interface Bootstrap {
   readonly secret: string;
   readonly grpcAddress: string | null;
   readonly pythonPath: readonly string[];
+  readonly statusPage: string;
 }
 
 /** How a process ended. @internal */
@@ -84,6 +87,10 @@ export class WorkerProcess {
         grpc_address: bootstrap.grpcAddress,
         preload: options.preload,
         python_path: bootstrap.pythonPath,
+        status_page: bootstrap.statusPage,
+        threads: options.threads,
+        spin_us: options.spin ? SPIN_US : 0,
+        log_level: options.logLevel ?? null,
         restore_environment: { PYTHONPATH: pythonPath ?? null },
       })}\n`,
     );
@@ -157,7 +164,7 @@ export class WorkerProcess {
           if (this.#earlierLines > 0) this.#earlierLines -= 1;
         }
       }
-      options.onOutput({ workerId, pid: this.pid, stream, text });
+      options.onLog({ workerId, pid: this.pid, source: stream, text });
     });
     return new Promise((resolve) => {
       lines.once('close', resolve);

@@ -1,26 +1,31 @@
-/** One worker: a Python process, the lane to it, and the call that it runs. */
+/** One worker: a Python process, the lane to it, and the calls that it has. */
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { CallRequest } from '../call-request.js';
+import { HostFunctions } from '../callbacks/host-functions.js';
+import type { CallRequest, Executor, StreamOptions } from '../call-request.js';
 import {
-  CallTimeoutError,
   DecodeError,
   HandleLostError,
-  PythonError,
   PythonEnvironmentError,
   WorkerCrashedError,
   WorkerStartError,
   type HognoseError,
 } from '../errors.js';
-import { Role, type Error as RaisedError, type WorkerMessage } from '../gen/messages.js';
+import { CancelReason, Role, type Error as RaisedError, type Log, type WorkerMessage } from '../gen/messages.js';
 import { globalState } from '../global-state.js';
 import type { HandleOwner, Held } from '../handles/core.js';
 import { HandleRegistry } from '../handles/registry.js';
 import type { ResolvedOptions } from '../options.js';
+import { CallQueue } from '../pool/call-queue.js';
+import type { PendingCall } from '../pool/pending-call.js';
 import { GrpcLane } from '../transport/grpc-lane.js';
 import type { Lane } from '../transport/lane.js';
 import type { Dialled, Listener } from '../transport/listener.js';
 import { SocketLane } from '../transport/socket-lane.js';
+import { Undecodable } from '../values/decode.js';
+import { nextCallId } from '../call-request.js';
+import { pythonErrorOf } from './python-error.js';
+import { StatusPage } from './status-page.js';
 import { WorkerProcess, type Exit } from './worker-process.js';
 
 /** Version of the encoding of values. */
@@ -29,28 +34,42 @@ const PAYLOAD_VERSION = 1;
 const ENVIRONMENT_STATUS = 78;
 /** How long a process that has lost its lane may take to end by itself. */
 const LANE_LOST_MS = 1_000;
-
-/** A call with its answer still to come. @internal */
-export interface PoolCall {
-  readonly request: CallRequest;
-  /** The worker that runs it; undefined while it waits. */
-  worker?: Worker;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
+/** After how long without an answer a worker with more than one call is told to look at the others. */
+const ATTEND_AFTER_MS = 5;
+/** Calls are sent ahead for so much of the worker's time, so that it need not wait for the next; and at most so many. */
+const AHEAD = { ms: 2, most: 256 } as const;
 
 /** What a worker tells its pool. @internal */
-export interface WorkerEvents {
-  /** It is ready, or has finished a call. */
-  idle(worker: Worker): void;
+export interface WorkerEvents extends Executor {
+  /** It is ready, or has room for another call. */
+  freed(worker: Worker): void;
+  /** A call that it had not started needs another worker. */
+  returned(call: PendingCall): void;
   /**
-   * Its process has ended; every call that it had is settled.
+   * Its process has ended; every call that it had is settled or returned.
    *
    * @param startError - Why it was of no use: it did not become ready, or ended by itself before it had finished a call.
    */
   ended(worker: Worker, startError: HognoseError | undefined): void;
-  /** Runs a call that must run on this worker. */
-  executeOn(worker: HandleOwner, request: CallRequest): Promise<unknown>;
+}
+
+/** What a worker measures of itself. @public */
+export interface WorkerMetrics {
+  readonly workerId: number;
+  readonly pid: number;
+  /** Memory of the worker's own, without files and shared memory that it has mapped. */
+  readonly rssBytes: number;
+  /** Processor time used. */
+  readonly cpuMs: number;
+  /** Objects of Python that this process holds. */
+  readonly handles: number;
+  /** Functions of JavaScript that the worker holds. */
+  readonly functions: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly streams: number;
+  /** Calls answered since the worker's start. */
+  readonly answered: number;
 }
 
 /** @internal */
@@ -58,23 +77,41 @@ export class Worker implements HandleOwner {
   readonly id: number;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
+  /** Calls that must run here and wait for room. */
+  readonly pinned = new CallQueue();
   readonly #options: ResolvedOptions;
   readonly #events: WorkerEvents;
   readonly #listener: Listener;
   readonly #secret: string;
-  readonly #handles = new HandleRegistry(this);
+  readonly #page: StatusPage;
+  readonly #handles: HandleRegistry;
+  readonly #functions: HostFunctions;
   readonly #process: WorkerProcess;
   readonly #knownBlocks = new Set<string>();
+  readonly #inFlight = new Map<number, PendingCall>();
+  readonly #measuring: ((metrics: WorkerMetrics | undefined) => void)[] = [];
+  /** Sessions that are pinned here, with their quotas; those that Python was told of. */
+  readonly #sessions = new Map<number, number | undefined>();
+  readonly #toldSessions = new Set<number>();
   #pythonPathSent: number;
+  #dialledSockets: { data?: Dialled; control?: Dialled } = {};
   #lane: Lane | undefined;
   #lifeline: Socket | undefined;
   #state: 'starting' | 'ready' | 'ended' = 'starting';
-  #running: { readonly call: PoolCall; readonly id: number } | undefined;
+  /** Calls that occupy a thread, or wait for one there. */
+  #active = 0;
   #finishedCalls = 0;
-  #lastCallId = 0;
+  /** Running average of the time between answers while there are calls. */
+  #serviceMs: number | undefined;
+  #lastAnswerAt = 0;
+  #sourceHash = '';
   #startProblem: string | undefined;
+  /** Why this side has ended the process. */
+  #killReason: string | undefined;
   #laneError: Error | undefined;
   #startTimer: NodeJS.Timeout | undefined;
+  #attendTimer: NodeJS.Timeout | undefined;
+  #released: Held[] = [];
 
   constructor(options: ResolvedOptions, listener: Listener, events: WorkerEvents) {
     const state = globalState();
@@ -83,6 +120,10 @@ export class Worker implements HandleOwner {
     this.#events = events;
     this.#listener = listener;
     this.#pythonPathSent = state.pythonPath.length;
+    this.#handles = new HandleRegistry(this, options.maxHandles);
+    this.#functions = new HostFunctions(this, (message) => {
+      this.#lane?.send(message);
+    });
     this.#secret = listener.expect(this.id, {
       dialled: (connection) => {
         this.#dialled(connection);
@@ -91,12 +132,14 @@ export class Worker implements HandleOwner {
         this.#failStart(reason);
       },
     }).secret;
+    this.#page = new StatusPage(join(listener.directory, `p${this.id}`));
     this.#process = new WorkerProcess(options, {
       workerId: this.id,
       address: listener.address,
       secret: this.#secret,
       grpcAddress: options.transport === 'grpc' ? this.#grpcAddress : null,
       pythonPath: [...options.pythonPath, ...state.pythonPath],
+      statusPage: this.#page.path,
     });
     this.#startTimer = setTimeout(() => {
       this.#failStart(`it was not ready within ${options.startTimeoutMs} ms`);
@@ -118,8 +161,37 @@ export class Worker implements HandleOwner {
     return this.#state === 'ended';
   }
 
+  /** Ready, and without a call that occupies a thread. */
   get isIdle(): boolean {
-    return this.#state === 'ready' && this.#running === undefined;
+    return this.isReady && this.#active === 0;
+  }
+
+  /** Calls that occupy a thread, or wait for one there. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Calls that have been sent and wait for a thread, as far as this side knows. */
+  get waiting(): number {
+    return Math.max(0, this.#active - this.#options.threads);
+  }
+
+  /** Whether a thread is free. */
+  get hasFreeThread(): boolean {
+    return this.isReady && this.#active < this.#options.threads;
+  }
+
+  /** Whether a call may be sent, be it ahead of its turn: the more, the shorter calls are. */
+  get hasRoom(): boolean {
+    if (this.#state !== 'ready') return false;
+    const ahead =
+      this.#serviceMs === undefined ? 1 : Math.min(AHEAD.most, Math.max(1, Math.ceil(AHEAD.ms / this.#serviceMs)));
+    return this.#active < this.#options.threads + ahead;
+  }
+
+  /** How many sessions are pinned to it. */
+  get sessions(): number {
+    return this.#sessions.size;
   }
 
   /** How many calls it has answered. */
@@ -127,32 +199,116 @@ export class Worker implements HandleOwner {
     return this.#finishedCalls;
   }
 
-  /** Runs a call; the worker must be idle. */
-  run(call: PoolCall): void {
-    const { request } = call;
-    const id = ++this.#lastCallId;
-    call.worker = this;
-    this.#process.markStderr();
-    this.#running = { call, id };
+  /** Objects that are held there, and the frames of its lane. */
+  get counts(): { readonly handles: number; readonly framesSent: number; readonly framesReceived: number } {
+    return {
+      handles: this.#handles.size,
+      framesSent: this.#lane?.framesSent ?? 0,
+      framesReceived: this.#lane?.framesReceived ?? 0,
+    };
+  }
+
+  /** Hash of the worker's Python sources. */
+  get sourceHash(): string {
+    return this.#sourceHash;
+  }
+
+  /** Sends a call, with those that were submitted with it. */
+  run(first: PendingCall): void {
+    const now = performance.now();
+    if (this.#inFlight.size === 0) this.#process.markStderr();
     this.#sendPythonPath();
-    const { owner, objects, label, timeoutMs: _, inline, ...fields } = request;
-    const isKnown = inline !== undefined && this.#knownBlocks.has(inline.hash);
-    this.#lane?.send({
-      kind: 'call',
-      ...fields,
-      id,
-      payloadVersion: PAYLOAD_VERSION,
-      inline: inline === undefined ? null : isKnown ? { ...inline, parts: [] } : inline,
-    });
+    if (this.#active >= this.#options.threads) this.#attendSoon();
+    if (first.siblings === undefined) this.#send(first, now);
+    else for (const call of first.siblings) if (!call.isSettled) this.#send(call, now);
   }
 
   execute(request: CallRequest): Promise<unknown> {
-    return this.#events.executeOn(this, request);
+    return this.#events.execute(request);
+  }
+
+  executeAll(requests: readonly CallRequest[]): readonly Promise<unknown>[] {
+    return this.#events.executeAll(requests);
+  }
+
+  stream(request: CallRequest, options?: StreamOptions): AsyncIterableIterator<unknown> {
+    return this.#events.stream(request, options);
+  }
+
+  /** Interrupts a call whose caller was told; where it does not stop in time, the process ends. */
+  cancel(call: PendingCall, reason: CancelReason): void {
+    if (this.#inFlight.get(call.id) !== call || call.graceTimer !== undefined) return;
+    this.#lane?.urgent({ kind: 'cancel', id: call.id, reason });
+    const { graceMs } = this.#options;
+    call.graceTimer = setTimeout(() => {
+      if (this.#inFlight.get(call.id) !== call || this.#state === 'ended') return;
+      this.#killReason = `was ended, as ${call.request.label} had not stopped ${graceMs} ms after it was cancelled`;
+      this.#state = 'ended'; // no further call may go to it
+      this.kill();
+    }, graceMs).unref();
+  }
+
+  /** Grants a stream more items. */
+  grant(call: PendingCall, count: number): void {
+    if (this.#inFlight.get(call.id) === call) this.#lane?.send({ kind: 'streamCredit', id: call.id, count });
+  }
+
+  /** Asks for calls that have not started; each that comes back is told by `returned`, or dropped if it is overdue. */
+  recall(calls: readonly PendingCall[]): void {
+    for (const call of calls) call.isRecalled = true;
+    this.#lane?.urgent({ kind: 'recall', ids: calls.map(({ id }) => id) });
+  }
+
+  /** Calls that could go elsewhere if they have not started: the latest first. */
+  recallable(afterMs: number): PendingCall[] {
+    if (this.waiting === 0 || performance.now() - this.#lastAnswerAt < afterMs) return [];
+    return [...this.#inFlight.values()]
+      .slice(this.#options.threads)
+      .filter(
+        (call) =>
+          !call.isAwaiting &&
+          !call.isRecalled &&
+          call.siblings === undefined &&
+          call.request.owner === undefined &&
+          call.request.context.session === undefined &&
+          call.request.context.parent === undefined &&
+          performance.now() - call.sentAt >= afterMs,
+      )
+      .reverse();
   }
 
   release(held: Held): void {
     this.#handles.forget(held);
-    this.#lane?.send({ kind: 'release', handles: [{ ...held }] });
+    if (this.#released.push({ ...held }) > 1) return;
+    process.nextTick(() => {
+      const handles = this.#released;
+      this.#released = [];
+      this.#lane?.send({ kind: 'release', handles });
+    });
+  }
+
+  /** Pins a session to this worker. */
+  openSession(session: number, maxHandles: number | undefined): void {
+    this.#sessions.set(session, maxHandles);
+  }
+
+  /** Ends what this side holds for a session, and tells Python. */
+  closeSession(session: number): void {
+    this.#sessions.delete(session);
+    this.#handles.endSession(session);
+    if (this.#toldSessions.delete(session)) this.#lane?.send({ kind: 'sessionClose', id: session });
+  }
+
+  /** Asks the worker about itself, whatever it runs; undefined where it ends instead. */
+  measure(): Promise<WorkerMetrics | undefined> {
+    return new Promise((resolve) => {
+      if (!this.isReady) {
+        resolve(undefined);
+        return;
+      }
+      this.#measuring.push(resolve);
+      this.#lane?.urgent({ kind: 'measure' });
+    });
   }
 
   /** Why a call on an object of this worker cannot run any more. */
@@ -162,14 +318,12 @@ export class Worker implements HandleOwner {
     );
   }
 
-  /** Ends the process in good order; `graceMs` later by force. */
+  /** Ends the process when its running calls have ended; `graceMs` later by force. */
   async close(graceMs: number): Promise<void> {
-    if (this.#lane === undefined) this.#process.kill('SIGKILL');
-    else {
-      this.#lane.send({ kind: 'goodbye', reason: 'the runtime is closing' });
-      this.#lane.close();
-    }
+    if (this.#lane === undefined || !this.isReady) this.#process.kill('SIGKILL');
+    else this.#lane.urgent({ kind: 'drain' });
     const timer = setTimeout(() => {
+      this.#killReason = `was ended, as the runtime closed and the call took longer than ${graceMs} ms to end`;
       this.kill();
     }, graceMs);
     await this.ended;
@@ -185,28 +339,107 @@ export class Worker implements HandleOwner {
     return `unix:${join(this.#listener.directory, `g${this.id}`)}`;
   }
 
-  #dialled({ socket, hello, received }: Dialled): void {
-    if (hello.role === Role.LIFELINE) {
+  #send(call: PendingCall, now: number): void {
+    const { request } = call;
+    const { context, inline } = request;
+    const id = call.id === 0 ? (call.id = nextCallId()) : call.id;
+    const { parent } = context;
+    const isNested = parent?.worker === this;
+    const sessionId = context.session?.id ?? 0;
+    if (sessionId !== 0 && !this.#toldSessions.has(sessionId)) {
+      this.#toldSessions.add(sessionId);
+      this.#lane?.send({ kind: 'sessionOpen', id: sessionId });
+    }
+    call.worker = this;
+    call.sentAt = now;
+    call.isAwaiting = isNested; // it runs on the thread that waits for it
+    if (!isNested) this.#active += 1;
+    this.#inFlight.set(id, call);
+    this.#functions.hold(request.functions);
+    this.#lane?.send({
+      kind: 'call',
+      id,
+      payloadVersion: PAYLOAD_VERSION,
+      callType: request.callType,
+      target: request.target,
+      args: request.args,
+      deadlineMs: call.deadline === Infinity ? 0 : Math.max(1, Math.ceil(call.deadline - now)),
+      kwargs: request.kwargs,
+      handle: request.handle,
+      steps: request.steps,
+      result: request.result,
+      inline: inline === undefined ? null : this.#knownBlocks.has(inline.hash) ? { ...inline, parts: [] } : inline,
+      parentCall: isNested ? parent.callId : 0,
+      sessionId,
+      idempotent: context.idempotent ?? false,
+      trace: context.trace ?? '',
+      credit: call.sink?.credit ?? 0,
+      sourceCall: request.sourceCall,
+      uses: request.uses,
+    });
+  }
+
+  #dialled(connection: Dialled): void {
+    const { socket, hello } = connection;
+    if (hello.role === Role.LIFELINE && this.#lifeline === undefined) {
       this.#lifeline = socket;
       // On the gRPC lane the lifeline says that the worker listens.
       if (this.#options.transport === 'grpc')
-        this.#lane = new GrpcLane(this.#grpcAddress, this.#secret, this.#handles, this.#laneEvents);
-    } else if (hello.role === Role.DATA && this.#lane === undefined) {
-      this.#lane = new SocketLane(socket, received, this.#handles, this.#laneEvents);
-    } else socket.destroy();
+        this.#lane = new GrpcLane(this.#grpcAddress, this.#secret, this.#values, this.#laneEvents);
+      return;
+    }
+    const sockets = this.#dialledSockets;
+    if (hello.role === Role.DATA && sockets.data === undefined) sockets.data = connection;
+    else if (hello.role === Role.CONTROL && sockets.control === undefined) sockets.control = connection;
+    else {
+      socket.destroy();
+      return;
+    }
+    if (sockets.data === undefined || sockets.control === undefined) return;
+    this.#lane = new SocketLane(
+      sockets.data.socket,
+      sockets.data.received,
+      sockets.control.socket,
+      this.#values,
+      this.#laneEvents,
+      { spin: this.#options.spin },
+    );
+    this.#dialledSockets = {};
   }
+
+  /** Makes what frames refer to. */
+  readonly #values = {
+    handle: (id: number, type: string, mro: readonly string[], repr: string | null, session: number): unknown =>
+      this.#handles.handle(id, type, mro, repr, session, this.#sessions.get(session)),
+    function: (id: number): unknown => this.#functions.target(id),
+    hostError: (id: number, name: string, message: string, stack: string): unknown => {
+      const thrown = this.#functions.thrown(id);
+      if (thrown !== undefined) return thrown.error;
+      const error = new Error(message);
+      error.name = name;
+      if (stack !== '') error.stack = stack;
+      return error;
+    },
+  };
 
   readonly #laneEvents = {
     message: (message: WorkerMessage): void => {
       this.#receive(message);
     },
+    undecodable: (callId: number, error: DecodeError): void => {
+      this.#finish(callId)?.reject(error);
+      this.#afterAnswer();
+    },
     closed: (error?: Error): void => {
       this.#laneError ??= error;
-      if (error instanceof DecodeError)
+      if (error instanceof DecodeError) {
+        this.#killReason ??= `was ended, as what it sent cannot be read (${error.message})`;
         this.kill(); // what it says can no longer be trusted
+      }
       // A process that crashes closes its lane first: its exit says more, and comes at once.
       else
         setTimeout(() => {
+          this.#killReason ??= `was ended, as its connection was closed${error === undefined ? '' : ` (${error.message})`}`;
           this.kill();
         }, LANE_LOST_MS).unref();
     },
@@ -214,54 +447,145 @@ export class Worker implements HandleOwner {
 
   #receive(message: WorkerMessage): void {
     switch (message.kind) {
-      case 'hello':
-        return;
-      case 'ready':
-        if (message.payloadVersion !== PAYLOAD_VERSION) {
-          this.#failStart(
-            `it encodes values in version ${message.payloadVersion}, and this runtime in version ${PAYLOAD_VERSION}`,
-          );
-          return;
-        }
-        clearTimeout(this.#startTimer);
-        this.#state = 'ready';
-        this.#events.idle(this);
-        return;
       case 'result': {
         const call = this.#finish(message.id);
-        // Only now: a block that does not compile is not kept there.
-        if (call?.request.inline !== undefined) this.#knownBlocks.add(call.request.inline.hash);
-        call?.resolve(message.value);
-        break;
+        if (call !== undefined) {
+          // Only now: a block that does not compile is not kept there.
+          if (call.request.inline !== undefined) this.#knownBlocks.add(call.request.inline.hash);
+          if (message.value instanceof Undecodable) call.reject(message.value.error);
+          else call.resolve(message.value);
+        }
+        this.#afterAnswer();
+        return;
       }
       case 'raised':
-        if (message.error === null) throw new DecodeError('the worker raised nothing');
-        this.#finish(message.id)?.reject(toPythonError(message.error));
-        break;
+        this.#raise(message.id, message.error);
+        return;
+      case 'awaiting': {
+        const call = this.#inFlight.get(message.id);
+        if (call === undefined || call.isAwaiting) return;
+        call.isAwaiting = true;
+        this.#active -= 1;
+        this.#afterAnswer();
+        return;
+      }
+      case 'streamItems':
+        this.#items(message.id, message.items);
+        return;
+      case 'streamEnd': {
+        if (message.error !== null) {
+          this.#raise(message.id, message.error);
+          return;
+        }
+        const call = this.#finish(message.id);
+        call?.sink?.end(message.isResumable);
+        call?.resolve(undefined);
+        this.#afterAnswer();
+        return;
+      }
+      case 'callback':
+        this.#functions.answer(message, this.#inFlight.get(message.call));
+        return;
+      case 'releaseFunctions':
+        this.#functions.release(message.functions);
+        return;
+      case 'recalled':
+        for (const id of message.ids) this.#takeBack(id);
+        this.#afterAnswer();
+        return;
+      case 'log':
+        this.#log(message);
+        return;
+      case 'metrics': {
+        const { kind: _, ...metrics } = message;
+        this.#measuring.shift()?.({ workerId: this.id, pid: this.pid, ...metrics });
+        return;
+      }
+      case 'ready':
+        clearTimeout(this.#startTimer);
+        this.#sourceHash = message.sourceHash;
+        this.#state = 'ready';
+        this.#events.freed(this);
+        return;
+      case 'hello':
+      case 'goodbye': // its process ends by itself
+      case 'leaseReturn':
+      case 'chunk': // put together by the lane
+        return;
     }
-    if (this.isIdle) this.#events.idle(this);
   }
 
-  /** Takes the running call off the worker; undefined when the answer is of a call that nobody waits for. */
-  #finish(id: number): PoolCall | undefined {
-    const running = this.#running;
-    if (running?.id !== id) return undefined;
-    this.#running = undefined;
+  #items(id: number, items: unknown): void {
+    const call = this.#inFlight.get(id);
+    if (call?.sink === undefined) return;
+    const bad = items instanceof Undecodable ? items : undefined;
+    if (bad === undefined && Array.isArray(items)) {
+      call.sink.items(items as readonly unknown[]);
+      return;
+    }
+    call.reject(bad?.error ?? new DecodeError(`the items of ${call.request.label} are no array`));
+    this.cancel(call, CancelReason.ABORT);
+  }
+
+  #raise(id: number, error: RaisedError | null): void {
+    const call = this.#inFlight.get(id);
+    if (error === null) throw new DecodeError('the worker raised nothing');
+    // Before the call is finished, which forgets what its callbacks have thrown.
+    const reason = call === undefined ? undefined : pythonErrorOf(error, (number) => this.#functions.thrown(number));
+    this.#finish(id)?.reject(reason);
+    this.#afterAnswer();
+  }
+
+  /** Takes an answered call off the worker; undefined when nobody waits for it. */
+  #finish(id: number): PendingCall | undefined {
+    const call = this.#inFlight.get(id);
+    if (call === undefined) return undefined;
+    this.#drop(call);
     this.#finishedCalls += 1;
-    return running.call;
+    const now = performance.now();
+    const elapsed = now - Math.max(this.#lastAnswerAt, call.sentAt);
+    this.#serviceMs = this.#serviceMs === undefined ? elapsed : this.#serviceMs + (elapsed - this.#serviceMs) * 0.1;
+    this.#lastAnswerAt = now;
+    return call;
   }
 
-  /** Gives up a call that runs for too long, and with it the process. */
-  timeOut(call: PoolCall, timeoutMs: number): void {
-    if (this.#running?.call !== call) return;
-    this.#running = undefined;
-    call.reject(
-      new CallTimeoutError(
-        `${call.request.label} had no answer within ${timeoutMs} ms; worker ${this.id} (pid ${this.pid}) is ended and replaced`,
-      ),
-    );
-    this.#state = 'ended'; // no further call may go to it
-    this.kill();
+  #drop(call: PendingCall): void {
+    this.#inFlight.delete(call.id);
+    if (!call.isAwaiting) this.#active -= 1;
+    if (call.graceTimer !== undefined) clearTimeout(call.graceTimer);
+    if (call.thrown !== undefined) this.#functions.forgetThrown(call);
+  }
+
+  /** A call that had not started, and will not run here. */
+  #takeBack(id: number): void {
+    const call = this.#inFlight.get(id);
+    if (call === undefined) return;
+    this.#drop(call);
+    call.worker = undefined;
+    call.isRecalled = false;
+    if (!call.isSettled) this.#events.returned(call);
+  }
+
+  #afterAnswer(): void {
+    if (this.#attendTimer !== undefined) {
+      clearTimeout(this.#attendTimer);
+      this.#attendTimer = undefined;
+      if (this.#active > this.#options.threads) this.#attendSoon();
+    }
+    this.#events.freed(this);
+  }
+
+  /** A call was sent behind another: where that takes long, it may be one that need not wait for it. */
+  #attendSoon(): void {
+    this.#attendTimer ??= setTimeout(() => {
+      this.#attendTimer = undefined;
+      if (this.#inFlight.size > 0) this.#lane?.urgent({ kind: 'attend' });
+    }, ATTEND_AFTER_MS).unref();
+  }
+
+  #log({ source, level, logger, text, file, line }: Log): void {
+    const from = source === 0 ? 'logging' : 'warnings';
+    this.#options.onLog({ workerId: this.id, pid: this.pid, source: from, text, level, logger, file, line });
   }
 
   #failStart(problem: string): void {
@@ -279,35 +603,49 @@ export class Worker implements HandleOwner {
 
   #end(exit: Exit): void {
     clearTimeout(this.#startTimer);
+    clearTimeout(this.#attendTimer);
     const wasReady = this.#state !== 'starting';
-    // Ended already: a call took too long, which says nothing of the next worker.
-    const isUseless =
-      !wasReady || (this.#state === 'ready' && this.#running === undefined && this.#finishedCalls === 0);
+    // Ended already: a call did not stop, which says nothing of the next worker.
+    const isUseless = !wasReady || (this.#state === 'ready' && this.#inFlight.size === 0 && this.#finishedCalls === 0);
     this.#state = 'ended';
     this.#listener.forget(this.id);
     this.#lane?.destroy();
     this.#lifeline?.destroy();
-    const running = this.#running;
-    if (running !== undefined) {
-      this.#running = undefined;
-      running.call.reject(this.#crash(running.call.request, exit));
+    const calls = [...this.#inFlight.values()];
+    const page = calls.length > 0 ? this.#page.read() : undefined;
+    this.#page.remove();
+    // Without its page nobody knows what it had begun.
+    const hasStarted = (call: PendingCall): boolean =>
+      call.isAwaiting || page === undefined || page.running.has(call.id) || page.started.has(call.id);
+    const isRunning = (call: PendingCall): boolean =>
+      call.isAwaiting || page === undefined || page.running.has(call.id);
+    for (const call of calls) {
+      const started = (call.siblings ?? [call]).some((sibling) =>
+        calls.includes(sibling) ? hasStarted(sibling) : sibling.isSettled,
+      );
+      this.#drop(call);
+      call.worker = undefined;
+      if (hasStarted(call)) call.reject(this.#crash(call.request, exit, isRunning(call)));
+      else if (started || call.request.owner === this) call.reject(this.lost(call.request));
+      else if (!call.isSettled && (call.siblings === undefined || call.siblings[0] === call))
+        this.#events.returned(call);
     }
+    for (const resolve of this.#measuring.splice(0)) resolve(undefined);
     this.#events.ended(this, isUseless ? this.#startError(exit, wasReady) : undefined);
   }
 
-  #crash(request: CallRequest, exit: Exit): WorkerCrashedError {
-    const laneError =
-      this.#laneError instanceof DecodeError ? `, as its answer cannot be read (${this.#laneError.message})` : '';
-    return new WorkerCrashedError(
-      `worker ${this.id} (pid ${this.pid}) ${howEnded(exit)} while it ran ${request.label}${laneError}${quoteTail(exit.stderrTail)}`,
-      {
-        signal: exit.signal,
-        exitCode: exit.code,
-        stderrTail: exit.stderrTail,
-        attempts: 1,
-        ...(this.#laneError === undefined ? {} : { cause: this.#laneError }),
-      },
-    );
+  #crash(request: CallRequest, exit: Exit, wasRunning: boolean): WorkerCrashedError {
+    const ended = this.#killReason ?? howEnded(exit);
+    const when = wasRunning
+      ? `while it ran ${request.label}`
+      : `before the answer of ${request.label}, which had been started, arrived`;
+    return new WorkerCrashedError(`worker ${this.id} (pid ${this.pid}) ${ended} ${when}${quoteTail(exit.stderrTail)}`, {
+      signal: exit.signal,
+      exitCode: exit.code,
+      stderrTail: exit.stderrTail,
+      attempts: 1,
+      ...(this.#laneError === undefined ? {} : { cause: this.#laneError }),
+    });
   }
 
   #startError(exit: Exit, wasReady: boolean): HognoseError {
@@ -327,7 +665,7 @@ export class Worker implements HandleOwner {
         ? ''
         : `; install ${noModule} in the environment of ${python}, for example by \`npx hognose add ${noModule.split('.')[0] ?? ''}\``;
     return new WorkerStartError(
-      `worker ${this.id} ${wasReady ? 'did not last' : 'did not start'}: ${this.#startProblem ?? `it ${howEnded(exit)} before it ${wasReady ? 'had finished a call' : 'was ready'}`}${remedy}${quoteTail(exit.stderrTail)}`,
+      `worker ${this.id} ${wasReady ? 'did not last' : 'did not start'}: ${this.#startProblem ?? `it ${this.#killReason ?? howEnded(exit)} before it ${wasReady ? 'had finished a call' : 'was ready'}`}${remedy}${quoteTail(exit.stderrTail)}`,
       { signal: exit.signal, exitCode: exit.code, stderrTail: exit.stderrTail },
     );
   }
@@ -339,13 +677,4 @@ function howEnded(exit: Exit): string {
 
 function quoteTail(tail: string): string {
   return tail === '' ? '; it wrote nothing to stderr' : `; its last stderr:\n${tail.replace(/^/gm, '  ')}`;
-}
-
-function toPythonError(error: RaisedError): PythonError {
-  const { cause, args, ...fields } = error;
-  return new PythonError({
-    ...fields,
-    args: Array.isArray(args) ? (args as unknown[]) : [],
-    ...(cause === null ? {} : { cause: toPythonError(cause) }),
-  });
 }

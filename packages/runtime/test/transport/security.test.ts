@@ -13,19 +13,31 @@ import { fixtureOptions, LANES, onLinux, PYTHON, temporaryDirectory, until } fro
 const OWN_PYTHON = fileURLToPath(new URL('../../python/', import.meta.url));
 
 /** A frame that holds one message of plain fields. */
-function frameOf(...fields: readonly (number | string)[]): Buffer {
+function frameOf(...fields: readonly (number | string | readonly number[])[]): Buffer {
   const out = new MsgpackWriter();
   out.arrayHeader(1);
   out.arrayHeader(fields.length);
-  for (const field of fields) typeof field === 'number' ? out.integer(field) : out.string(field); // eslint-disable-line @typescript-eslint/no-unused-expressions
+  for (const field of fields) {
+    if (typeof field === 'string') out.string(field);
+    else if (typeof field === 'number') out.integer(field);
+    else {
+      out.arrayHeader(field.length);
+      for (const item of field) out.integer(item);
+    }
+  }
   const body = out.take();
   const length = Buffer.alloc(4);
   length.writeUInt32LE(body.length);
   return Buffer.concat([length, body]);
 }
 
-const hello = (secret: string, workerId: number, role: number = Role.DATA, version = PROTOCOL_VERSION): Buffer =>
-  frameOf(1, version, role, workerId, secret, 1, '3.12.0');
+const hello = (
+  secret: string,
+  workerId: number,
+  role: number = Role.DATA,
+  version = PROTOCOL_VERSION,
+  payloadVersions: readonly number[] = [1, 7],
+): Buffer => frameOf(1, version, role, workerId, secret, 1, '3.12.0', payloadVersions, '9.8.7');
 
 /** Connects, sends bytes and resolves when the other side has hung up, with what it sent. */
 function stranger(path: string, bytes: Uint8Array): Promise<Buffer> {
@@ -80,9 +92,30 @@ describe('the listener', () => {
     expect([dialled, refused]).toEqual([[], []]);
   });
 
-  test('tells a worker of another protocol version apart', async () => {
-    expect(await stranger(listener.address, hello(secret, 1, Role.DATA, 99))).toHaveLength(0);
-    expect(refused).toEqual(['it speaks version 99 of the protocol, and this runtime version 1']);
+  test.each<[string, (secret: string) => Buffer, string]>([
+    [
+      'of another protocol version',
+      (secret) => hello(secret, 1, Role.DATA, 99),
+      'it (hognose 9.8.7) speaks version 99 of the protocol, and this runtime version 1',
+    ],
+    [
+      'that encodes values in other versions',
+      (secret) => hello(secret, 1, Role.DATA, 1, [2, 3]),
+      'it (hognose 9.8.7) encodes values in version 2, 3, and this runtime in version 1',
+    ],
+    [
+      'that says nothing of its versions',
+      (secret) => frameOf(1, 1, Role.DATA, 1, secret),
+      'it encodes values in version none, and this runtime in version 1',
+    ],
+    [
+      'in an unknown role',
+      (secret) => hello(secret, 1, 12),
+      'it (hognose 9.8.7) dials in the role 12, which this runtime does not know',
+    ],
+  ])('refuses a worker %s, and says why', async (_, bytes, reason) => {
+    expect(await stranger(listener.address, bytes(secret))).toHaveLength(0);
+    expect(refused.splice(0)).toEqual([reason]);
     expect(dialled).toEqual([]);
   });
 
@@ -92,7 +125,10 @@ describe('the listener', () => {
     for (const byte of bytes.subarray(0, -3)) socket.write(Uint8Array.of(byte));
     socket.write(bytes.subarray(-3));
     await until('the connection is accepted', () => dialled.length === 1);
-    expect(dialled[0]?.hello).toMatchObject({ workerId: 1, role: Role.DATA, pythonVersion: '3.12.0' });
+    expect(dialled[0]).toMatchObject({
+      hello: { workerId: 1, role: Role.DATA, pythonVersion: '3.12.0' },
+      payloadVersion: 1,
+    });
     const rest = [...(dialled[0]?.received ?? [])];
     expect([rest.length === 0 || rest.length === 2, rest.every((byte) => byte === 7 || byte === 8)]).toEqual([
       true,
@@ -100,6 +136,18 @@ describe('the listener', () => {
     ]);
     socket.destroy();
     dialled[0]?.socket.destroy();
+  });
+
+  test('accepts each role once', async () => {
+    const control = connect(listener.address);
+    control.write(hello(secret, 1, Role.CONTROL));
+    await until('the connection is accepted', () => dialled.length === 2);
+    expect(await stranger(listener.address, hello(secret, 1, Role.CONTROL))).toHaveLength(0);
+    expect(await stranger(listener.address, hello(secret, 1))).toHaveLength(0);
+    expect(refused.splice(0).map((reason) => /role (\d) a second time/.exec(reason)?.[1])).toEqual(['3', '1']);
+    expect(dialled).toHaveLength(2);
+    control.destroy();
+    dialled[1]?.socket.destroy();
   });
 
   test('closing hangs up on strangers who say nothing', async () => {
@@ -199,10 +247,11 @@ describe('a worker whose host talks nonsense', () => {
   const directory = temporaryDirectory();
   let count = 0;
 
-  /** Starts a worker under a host that sends bytes once the data connection is up; resolves to its end. */
+  /** Starts a worker under a host that sends bytes once a connection is up; resolves to its end. */
   async function workerUnder(
     bytes: Uint8Array,
     hangUp: boolean,
+    on: 'data' | 'control' = 'data',
   ): Promise<{ code: number | string | null; stderr: string }> {
     const address = join(directory, `s${++count}`);
     const sockets: Socket[] = [];
@@ -210,8 +259,9 @@ describe('a worker whose host talks nonsense', () => {
       const listening = createServer((socket) => {
         sockets.push(socket);
         socket.on('error', () => undefined);
-        // The lifeline dials first and waits for its byte.
+        // The lifeline dials first and waits for its byte, then control, then data.
         if (sockets.length === 1) socket.write(Uint8Array.of(1));
+        else if (sockets.length !== (on === 'data' ? 3 : 2)) return;
         else if (hangUp) socket.end(bytes);
         else socket.write(bytes);
       });
@@ -226,7 +276,7 @@ describe('a worker whose host talks nonsense', () => {
     let stderr = '';
     worker.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     worker.stdin.end(
-      `${JSON.stringify({ worker_id: 1, address, secret: 's', grpc_address: null, preload: [], python_path: [], restore_environment: {} })}\n`,
+      `${JSON.stringify({ worker_id: 1, address, secret: 's', grpc_address: null, preload: [], python_path: [], status_page: null, threads: 1, spin_us: 0, log_level: null, restore_environment: {} })}\n`,
     );
     const code = await new Promise<number | string | null>((resolve) =>
       worker.once('close', (status, signal) => {
@@ -248,7 +298,13 @@ describe('a worker whose host talks nonsense', () => {
     ['hangs up without a goodbye', new Uint8Array(0), true, 'SIGKILL', /^$/],
     ['hangs up within a length', Uint8Array.of(1, 0), true, 'SIGKILL', /^$/],
     ['hangs up within a frame', Buffer.concat([length(100), Uint8Array.of(1)]), true, 'SIGKILL', /^$/],
-    ['sends no msgpack', Buffer.concat([length(2), Uint8Array.of(0xc1, 0xc1)]), false, 1, /FormatError|ValueError/],
+    [
+      'sends no msgpack',
+      Buffer.concat([length(2), Uint8Array.of(0xc1, 0xc1)]),
+      false,
+      1,
+      /cannot be read: FormatError/,
+    ],
     [
       'sends a frame that is no array',
       Buffer.concat([length(1), Uint8Array.of(5)]),
@@ -263,11 +319,23 @@ describe('a worker whose host talks nonsense', () => {
       1,
       /unknown kind 99/,
     ],
-    ['sends a message that is none', Buffer.concat([length(2), Uint8Array.of(0x91, 0x05)]), false, 1, /Error/],
+    [
+      'sends a message that is none',
+      Buffer.concat([length(2), Uint8Array.of(0x91, 0x05)]),
+      false,
+      1,
+      /a message is an array of fields/,
+    ],
+    ['sends a frame that is none', Buffer.from('GET / HTTP/1.1'), false, 1, /does not speak this protocol/],
     ['says goodbye', frameOf(4, 'bye'), false, 0, /^$/],
   ])('ends by itself when it %s', async (_, bytes, hangUp, code, stderr) => {
     const end = await workerUnder(bytes, hangUp);
     expect(end.code).toBe(code);
     expect(end.stderr).toMatch(stderr);
+  });
+
+  test('ends by itself when what comes on its control connection is no frame', async () => {
+    const { code, stderr } = await workerUnder(Buffer.from('GET / HTTP/1.1'), false, 'control');
+    expect([code, /does not speak this protocol/.test(stderr)]).toEqual([1, true]);
   });
 });

@@ -1,23 +1,29 @@
-"""The gRPC lane: `hognose.v1.Worker.Attach` and `grpc.health.v1.Health` on a server of the worker's own.
-
-Descriptors are loaded into a private pool at run time. No gencode means no version check: any protobuf from 4.22 on
-serves, and nothing clashes with what the user's libraries have registered.
-"""
+"""The gRPC lane: `hognose.v1.Worker.Attach` on a server of the worker's own."""
 
 from __future__ import annotations
 
 import hmac
 import queue
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from hognose.codec import Codec
-from hognose.gen.descriptor import FILE_DESCRIPTOR
-from hognose.gen.messages import LAYOUT
+from hognose.errors import ProtocolError
+from hognose.gen.messages import HOST_MESSAGE_CHUNK
+from hognose.transport import NOTHING, Frame
+from hognose.transport.chunks import Assembly, Unassembled
+from hognose.transport.grpc_encoding import Reader, identify, pack_message, part_frames, write_frame
+from hognose.transport.grpc_health import Health
+from hognose.transport.grpc_messages import message_class
+from hognose.transport.order import Backlog
+from hognose.transport.packed import LargeMessage, Packed
+from hognose.transport.socket_reader import undecodable_call
+from hognose.transport.waiting import wait_token
 
 __all__ = ["SECRET_METADATA", "GrpcLane", "serve"]
 
@@ -29,8 +35,8 @@ _UNLIMITED: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),
 )
-_SERVING: Final = 1
-_SERVICES: Final = ("", "hognose.v1.Worker")
+#: A stream holds a thread of the server for as long as it lives: the host's, those of health watchers, some to spare.
+_SERVER_THREADS: Final = 12
 
 
 def serve(address: str, secret: str, codec: Codec) -> GrpcLane:
@@ -45,9 +51,8 @@ def serve(address: str, secret: str, codec: Codec) -> GrpcLane:
         RuntimeError: When the address cannot be bound.
     """
     lane = GrpcLane(secret, codec)
-    # One thread for the stream and some for health checks: a stream holds its thread for as long as it lives.
-    server = grpc.server(ThreadPoolExecutor(8, thread_name_prefix="hognose-grpc"), options=_UNLIMITED)
-    server.add_generic_rpc_handlers((_worker_service(lane), _health_service()))
+    server = grpc.server(ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="hognose-grpc"), options=_UNLIMITED)
+    server.add_generic_rpc_handlers((_worker_service(lane), lane.health.service()))
     if server.add_insecure_port(address) == 0:
         raise RuntimeError(f"the gRPC server cannot listen on {address}")
     server.start()
@@ -56,154 +61,195 @@ def serve(address: str, secret: str, codec: Codec) -> GrpcLane:
 
 
 class GrpcLane:
-    """Carries frames between the stream's own threads and the thread that runs calls."""
+    """Carries frames between the stream's own threads and those that run calls; see `Lane`."""
+
+    has_control: Final = False
 
     server: grpc.Server
 
     def __init__(self, secret: str, codec: Codec) -> None:
+        self.health = Health()
         self._secret = secret
-        self._codec = codec
-        self._received: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._sent: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._attached = False
+        self._encode = codec.encode
+        self._reader = Reader(codec.decode_frame)
+        self._assembly = Assembly()
+        #: The stream, once a host has attached.
+        self._frames: Iterator[Any] | None = None
+        self._reading_thread: threading.Thread | None = None
+        #: Frames as they came; None at the end. A token announces each that the reading thread has read, and each wake.
+        self._received: deque[Any] = deque()
+        self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_woken = False
+        #: Encoded messages to send together. A token announces each, and each large message.
+        self._sent: deque[list[bytes]] = deque()
+        self._backlog = Backlog(identify)
+        self._send_tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_closing = False
+        self._host_is_gone = False
+        #: Set when the stream is over, whoever has ended it.
+        self._has_ended = threading.Event()
+        self._attaching = threading.Lock()
 
-    def attach(self, frames: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+    def attach(self, frames: Iterator[Any], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Serves the one host that this worker has; any other is refused."""
         metadata = dict(context.invocation_metadata())
         if not hmac.compare_digest(str(metadata.get(SECRET_METADATA, "")).encode(), self._secret.encode()):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, f"the metadata {SECRET_METADATA} does not hold the secret")
-        if self._attached:
+        if not self._attaching.acquire(blocking=False):
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "this worker already serves a host")
-        self._attached = True
-        context.add_callback(lambda: self._sent.put(None))
-        reader = ThreadPoolExecutor(1, thread_name_prefix="hognose-grpc-read")
-        reader.submit(self._read, frames)
-        while (frame := self._sent.get()) is not None:
-            yield frame
-        reader.shutdown(wait=False)
+        context.add_callback(self._lose_host)
+        self._frames = frames
+        self._tokens.put(None)
+        yield from self._frames_to_send()
 
-    def _read(self, frames: Iterator[Any]) -> None:
-        try:
-            for frame in frames:
-                self._received.put(frame)
-        except grpc.RpcError:
-            pass  # the host is gone; the end below says so
-        finally:
-            self._received.put(None)
-
-    def receive(self) -> list[list[Any]] | None:
+    def receive(self) -> Frame | None:
         """See `Lane.receive`."""
-        frame = self._received.get()
-        if frame is None:
-            return None
-        return [self._read_union(message) for message in frame.messages]
+        while True:
+            frame = self._take()
+            if frame is not NOTHING:
+                return frame
+            if self._frames is None or self._reading_thread is not None:
+                wait_token(self._tokens)
+            else:  # without a hand-over between threads
+                self._read()
 
-    def send(self, messages: list[list[Any]]) -> None:
-        """See `Lane.send`.
+    def receive_or_wake(self) -> Frame | None:
+        """See `Lane.receive_or_wake`."""
+        while True:
+            frame = self.receive_now()
+            if frame is not NOTHING:
+                return frame
+            if self._is_woken:
+                self._is_woken = False
+                return NOTHING
+            wait_token(self._tokens)
 
-        Raises:
-            EncodeError: When a result cannot travel; nothing was sent then.
-        """
-        frame = _message("WorkerFrame")()
-        for kind, *fields in messages:
-            name, _, _, message = LAYOUT["WorkerMessage"][kind - 1]
-            target = getattr(frame.messages.add(), name)
-            target.SetInParent()
-            self._write(message, fields, target)
-        self._sent.put(frame)
+    def receive_now(self) -> Frame | None:
+        """See `Lane.receive_now`."""
+        # gRPC itself can only be waited for without end: a thread of its own does.
+        if self._frames is not None and self._reading_thread is None:
+            self._reading_thread = threading.Thread(target=self._read_all, name="hognose-grpc-read", daemon=True)
+            self._reading_thread.start()
+        return self._take()
+
+    def wake(self) -> None:
+        """See `Lane.wake`."""
+        self._is_woken = True
+        self._tokens.put(None)
+
+    def pack(self, message: list[Any]) -> Packed:
+        """See `Lane.pack`."""
+        return pack_message(message, self._encode)
+
+    def write(self, packed: Iterable[Packed]) -> None:
+        """See `Lane.write`."""
+        if self._host_is_gone:
+            raise BrokenPipeError("the host has ended its stream")
+        ready = self._backlog.sort(packed)
+        if ready:
+            self._sent.append(ready)
+        self._send_tokens.put(None)
 
     def close(self) -> None:
         """See `Lane.close`."""
-        self._sent.put(None)
+        self._is_closing = True
+        self._send_tokens.put(None)
+        if self._attaching.acquire(blocking=False):  # no host was there, and none comes any more
+            self._has_ended.set()
+        self._has_ended.wait()
+        self.health.end()
         self.server.stop(grace=1).wait()
 
-    def _read_union(self, message: Any) -> list[Any]:
-        for number, (name, _, _, kind) in enumerate(LAYOUT["HostMessage"], 1):
-            if message.HasField(name):
-                return [number, *self._read_fields(kind, getattr(message, name))]
-        return [0]  # of a newer host; the worker refuses it by its number
+    def _read(self) -> bool:
+        """Waits for a frame of the stream; False at its end."""
+        assert self._frames is not None
+        try:
+            self._received.append(next(self._frames))
+        except (StopIteration, grpc.RpcError):  # the host has ended it, or is gone
+            self._received.append(None)
+            return False
+        return True
 
-    def _read_fields(self, kind: str, message: Any) -> list[Any]:
-        return [self._read_field(message, *field) for field in LAYOUT[kind]]
+    def _read_all(self) -> None:
+        while self._read():
+            self._tokens.put(None)
+        self._tokens.put(None)
 
-    def _read_field(self, message: Any, name: str, holds: str, repeated: bool, inner: str) -> Any:
-        value = getattr(message, name)
-        if repeated:
-            return [self._read_fields(inner, item) for item in value] if holds == "message" else list(value)
-        if holds == "value":
-            return self._codec.decode(value.msgpack) if message.HasField(name) else None
-        if holds == "message":
-            return self._read_fields(inner, value) if message.HasField(name) else None
-        return value
+    def _lose_host(self) -> None:
+        self._host_is_gone = True
+        self._has_ended.set()
+        self._send_tokens.put(None)
 
-    def _write(self, kind: str, fields: list[Any], message: Any) -> None:
-        for (name, holds, repeated, inner), value in zip(LAYOUT[kind], fields, strict=True):
-            if holds == "value":
-                getattr(message, name).msgpack = self._codec.encode(value)
-            elif holds == "message" and repeated:
-                for item in value:
-                    self._write(inner, item, getattr(message, name).add())
-            elif holds == "message":
-                if value is not None:
-                    getattr(message, name).SetInParent()
-                    self._write(inner, value, getattr(message, name))
-            elif repeated:
-                getattr(message, name).extend(_valid(item) for item in value)
+    def _frames_to_send(self) -> Iterator[bytes]:
+        """Frames as gRPC asks for them: it asks for the next when the last has left."""
+        parts: Iterator[bytes] | None = None
+        last_large_id = 0
+        while not self._host_is_gone:
+            if self._sent:
+                yield write_frame(self._sent.popleft())
+                if parts is None:
+                    continue
+            if parts is None:
+                item = self._backlog.first()
+                if item is None:
+                    if self._is_closing:
+                        return
+                    self._send_tokens.get()
+                elif isinstance(item, LargeMessage):
+                    last_large_id += 1
+                    parts = part_frames(last_large_id, item)
+                else:
+                    yield write_frame([item])
+                    self._backlog.items.popleft()
+            elif (part := next(parts, None)) is not None:
+                yield part
             else:
-                setattr(message, name, _valid(value))
+                parts = None
+                self._backlog.items.popleft()
+
+    def _take(self) -> Frame | None:
+        """The next frame with a message of what has arrived; None at the end, and `NOTHING` where there is none."""
+        while self._received:
+            frame = self._received[0]
+            if frame is None:  # stays, for whoever asks again
+                return None
+            self._received.popleft()
+            messages: list[list[Any]] = []
+            is_broken = False
+            for union in frame.messages:
+                message, is_message_broken = self._read_message(union)
+                is_broken = is_broken or is_message_broken
+                if message is not None:
+                    messages.append(message)
+            if messages:
+                return messages, is_broken
+        return NOTHING
+
+    def _read_message(self, union: Any) -> tuple[list[Any] | None, bool]:
+        message, is_broken = self._reader.read(union)
+        if message[0] != HOST_MESSAGE_CHUNK:
+            return message, is_broken
+        call = message[4]
+        try:
+            data = self._assembly.add(message)
+            if data is None:
+                return None, False
+            return self._reader.read(_HOST_MESSAGE.FromString(bytes(data)))
+        except Unassembled as error:
+            return undecodable_call(call, error.reason), True
+        except Exception as error:  # protobuf's DecodeError differs between its implementations
+            if call == 0 or isinstance(error, ProtocolError):
+                raise
+            return undecodable_call(call, f"the call cannot be read: {type(error).__name__}: {error}"), True
 
 
-def _valid(value: Any) -> Any:
-    """Protobuf strings are valid Unicode: a lone surrogate of Python becomes its escape."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-
-
-_pool: descriptor_pool.DescriptorPool | None = None
-
-
-def _message(name: str, package: str = "hognose.v1") -> Any:
-    """The class of a message of the contract or of the health service."""
-    global _pool  # noqa: PLW0603 - one private pool per process
-    if _pool is None:
-        _pool = descriptor_pool.DescriptorPool()
-        _pool.AddSerializedFile(FILE_DESCRIPTOR)
-        _pool.AddSerializedFile(_health_descriptor())
-    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{package}.{name}"))
+_HOST_MESSAGE: Final = message_class("HostMessage")
 
 
 def _worker_service(lane: GrpcLane) -> grpc.GenericRpcHandler:
     handler = grpc.stream_stream_rpc_method_handler(
         lane.attach,
-        request_deserializer=_message("HostFrame").FromString,
-        response_serializer=lambda frame: frame.SerializeToString(),
+        request_deserializer=message_class("HostFrame").FromString,
+        response_serializer=lambda frame: frame,
     )
     return grpc.method_handlers_generic_handler("hognose.v1.Worker", {"Attach": handler})
-
-
-def _health_descriptor() -> bytes:
-    """The standard health service's two messages (grpc/health/v1/health.proto)."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="grpc/health/v1/health.proto", package="grpc.health.v1", syntax="proto3"
-    )
-    field = descriptor_pb2.FieldDescriptorProto
-    request = file.message_type.add(name="HealthCheckRequest")
-    request.field.add(name="service", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    response = file.message_type.add(name="HealthCheckResponse")
-    response.field.add(name="status", number=1, type=field.TYPE_INT32, label=field.LABEL_OPTIONAL)
-    data: bytes = file.SerializeToString()
-    return data
-
-
-def _health_service() -> grpc.GenericRpcHandler:
-    request = _message("HealthCheckRequest", "grpc.health.v1")
-    response = _message("HealthCheckResponse", "grpc.health.v1")
-
-    def check(asked: Any, context: grpc.ServicerContext) -> Any:
-        if asked.service not in _SERVICES:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"no service {asked.service!r} here")
-        return response(status=_SERVING)
-
-    handler = grpc.unary_unary_rpc_method_handler(
-        check, request_deserializer=request.FromString, response_serializer=lambda answer: answer.SerializeToString()
-    )
-    return grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler})

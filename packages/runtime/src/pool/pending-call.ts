@@ -1,0 +1,99 @@
+/** One call, from its submission until its caller was told and its worker has answered. */
+import type { AsyncResource } from 'node:async_hooks';
+import type { CallRequest } from '../call-request.js';
+import type { StreamSink } from '../streams/stream.js';
+import type { Worker } from '../worker/worker.js';
+import type { CallQueue } from './call-queue.js';
+import type { Timed } from './deadlines.js';
+
+let submitted = 0;
+
+/** What watches over calls. @internal */
+export interface CallKeeper {
+  /** The call's time is over. */
+  expired(call: PendingCall): void;
+  /** The caller was told; the worker may still have to answer. */
+  settled(call: PendingCall): void;
+}
+
+/** @internal */
+export class PendingCall implements Timed {
+  readonly request: CallRequest;
+  /** What the caller awaits. */
+  readonly promise: Promise<unknown>;
+  /** Number on the wire; 0 while it is not known. */
+  id: number;
+  /** The calls that it was submitted with, which refer to each other's results; undefined where it is alone. */
+  siblings: readonly PendingCall[] | undefined;
+  /** Takes the items where the result is a stream. */
+  sink: StreamSink | undefined;
+  /** Where it waits, with its siblings behind it; undefined where it does not. */
+  queue: CallQueue | undefined;
+  /** Its place in the order of all calls. */
+  readonly submitted = ++submitted;
+  /** The worker that it was sent to; undefined while it waits here. */
+  worker: Worker | undefined;
+  /** Goes on without its thread. */
+  isAwaiting = false;
+  /** The caller was told. */
+  isSettled = false;
+  /** Waited too long for its start: if the worker gives it back, it will not run. */
+  isOverdue = false;
+  /** Its worker was asked to give it back. */
+  isRecalled = false;
+  /** When it was sent, on the clock of `performance.now()`. */
+  sentAt = 0;
+  /** Where its callbacks run: in the caller's async context. */
+  resource: AsyncResource | undefined;
+  /** Values thrown by its callbacks, which its error may refer to. */
+  thrown: number[] | undefined;
+  /** Ends its worker where it does not stop. */
+  graceTimer: NodeJS.Timeout | undefined;
+  /** Watches how long it waits for its start. */
+  startLimit: Timed | undefined;
+  stopListening: (() => void) | undefined;
+
+  deadline = Infinity;
+  list: Timed['list'];
+  previous: Timed['previous'];
+  next: Timed['next'];
+
+  readonly #keeper: CallKeeper;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(request: CallRequest, keeper: CallKeeper) {
+    this.request = request;
+    this.id = request.id;
+    this.#keeper = keeper;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  resolve(value: unknown): void {
+    if (this.isSettled) return;
+    this.#settle();
+    this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    if (this.isSettled) return;
+    this.#settle();
+    this.sink?.fail(error);
+    this.#reject(error);
+  }
+
+  expired(): void {
+    this.#keeper.expired(this);
+  }
+
+  #settle(): void {
+    this.isSettled = true;
+    this.list?.remove(this);
+    if (this.startLimit !== undefined) this.startLimit.list?.remove(this.startLimit);
+    this.stopListening?.();
+    this.#keeper.settled(this);
+  }
+}

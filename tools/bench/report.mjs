@@ -1,0 +1,71 @@
+/** What a run tells: each benchmark's value and verdict, as a table and as JSON. */
+import { median } from './measure.mjs';
+
+/**
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {string} unit
+ * @property {import('./measure.mjs').Goal} [goal]
+ * @property {number} [value] The median over rounds; of a ratio, the median of each round's ratio.
+ * @property {string} [reason] Why there is no value.
+ */
+
+/**
+ * @param {readonly import('./measure.mjs').Benchmark[]} benchmarks
+ * @param {ReadonlyMap<string, import('./measure.mjs').Result>} results
+ * @param {import('./placement.mjs').Placement} placement
+ * @returns {Row[]}
+ */
+export function evaluate(benchmarks, results, placement) {
+  return benchmarks.map(({ name, unit, goal, of }) => {
+    const row = { name, unit, ...(goal === undefined ? {} : { goal }) };
+    const parts = of.map((key) => results.get(key));
+    if (parts.includes(undefined)) {
+      const mode = ['same', 'cross'].find((candidate) => of[0].split('.').includes(candidate));
+      return { ...row, reason: placement.whyNot(mode) ?? 'nothing measures it' };
+    }
+    const failed = parts.findIndex((part) => part.error !== undefined);
+    if (failed !== -1) return { ...row, reason: `${of.length > 1 ? `${of[failed]}: ` : ''}${parts[failed].error}` };
+    const [numerator, denominator] = parts;
+    const values = numerator.values.map((value, round) => value / (denominator?.values[round] ?? 1));
+    return { ...row, value: median(values) };
+  });
+}
+
+/** @param {readonly Row[]} rows */
+export function printTable(rows) {
+  const judged = rows.filter((row) => row.goal !== undefined);
+  const informative = rows.filter((row) => row.goal === undefined);
+  const width = Math.max(...rows.map((row) => row.name.length));
+  const cells = (row) => {
+    const value = row.value === undefined ? '-' : formatNumber(row.value);
+    return `${row.name.padEnd(width)}  ${value.padStart(10)} ${row.unit.padEnd(7)}`;
+  };
+  const reason = (row) => (row.value === undefined ? `not measured: ${row.reason}` : '');
+  if (judged.length > 0) console.log('\nGoals');
+  for (const row of judged) {
+    const verdict = row.value === undefined ? reason(row) : isMet(row.goal, row.value) ? 'met' : 'MISSED';
+    console.log(`${cells(row)}  ${describeGoal(row.goal).padEnd(8)}  ${verdict}`.trimEnd());
+  }
+  if (informative.length > 0) console.log('\nFor information');
+  for (const row of informative) console.log(`${cells(row)}  ${reason(row)}`.trimEnd());
+  console.log('');
+}
+
+/** @param {readonly Row[]} rows */
+export function toJson(rows) {
+  return {
+    benchmarks: rows
+      .filter((row) => row.value !== undefined)
+      .map(({ name, value, unit }) => ({ name, value: Number(value.toPrecision(6)), unit })),
+  };
+}
+
+const isMet = (goal, value) => ('atMost' in goal ? value <= goal.atMost : value >= goal.atLeast);
+const describeGoal = (goal) => ('atMost' in goal ? `<= ${goal.atMost}` : `>= ${goal.atLeast}`);
+
+/** Three digits that count, and no exponent. */
+export function formatNumber(value) {
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
+  return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+}
