@@ -88,22 +88,24 @@ export abstract class ContextCaller implements PythonCaller {
   protected abstract readonly context: CallContext;
 
   // Async functions: an error carries the frames of whoever awaits.
-  async call<R>(target: string, args: readonly unknown[] = [], options: CallOptions = NO_OPTIONS): Promise<R> {
+  async call<R>(target: string, args: readonly unknown[] = NO_ARGUMENTS, options: CallOptions = NO_OPTIONS): Promise<R> {
     checkTarget(target);
     if (!Array.isArray(args)) throw new ConfigError(`call('${target}'): args must be an array`);
-    const [positional, keywords] = argumentsOf(target, args, options);
     const encoding = new EncodeContext();
-    const encodedArgs = encodeArguments(positional, encoding);
-    const encodedKwargs = keywords === undefined ? null : encodeKeywords(keywords, encoding);
+    let encodedArgs;
+    let encodedKwargs = null;
+    if (options === NO_OPTIONS && keywordsOf(args.at(-1)) === undefined) encodedArgs = encodeArguments(args, encoding);
+    else {
+      const [positional, keywords] = argumentsOf(target, args, options);
+      encodedArgs = encodeArguments(positional, encoding);
+      if (keywords !== undefined) encodedKwargs = encodeKeywords(keywords, encoding);
+    }
     try {
-      return (await this.executor.execute({
-        ...this.#request(CallType.FUNCTION, target, options),
-        args: encodedArgs,
-        kwargs: encodedKwargs,
-        owner: encoding.owner,
-        objects: encoding.objects,
-        functions: encoding.functions,
-      })) as R;
+      const context = this.#contextOf(options);
+      const mode = MODES[options.result ?? 'auto'];
+      return (await this.executor.execute(
+        requestOf(CallType.FUNCTION, target, encodedArgs, encodedKwargs, encoding, mode, context),
+      )) as R;
     } catch (error) {
       throw atCaller(error);
     }
@@ -113,7 +115,11 @@ export abstract class ContextCaller implements PythonCaller {
     checkTarget(target);
     if (options !== NO_OPTIONS) checkOptions(`get('${target}')`, options, READ_OPTIONS);
     try {
-      return (await this.executor.execute(this.#request(CallType.GET_ATTR, target, options))) as R;
+      const context = this.#contextOf(options);
+      const mode = MODES[options.result ?? 'auto'];
+      return (await this.executor.execute(
+        requestOf(CallType.GET_ATTR, target, null, null, NOTHING_ENCODED, mode, context),
+      )) as R;
     } catch (error) {
       throw atCaller(error);
     }
@@ -128,37 +134,48 @@ export abstract class ContextCaller implements PythonCaller {
     return runWith(this.context, action);
   }
 
-  #request(callType: CallType, target: string, options: ReadOptions): CallRequest {
+  #contextOf(options: ReadOptions): CallContext {
     const { parent } = currentContext();
+    if (options === NO_OPTIONS && parent === undefined) return this.context;
     const { timeoutMs, signal, idempotent, trace } = options;
-    return {
-      id: 0,
-      callType,
-      target,
-      handle: 0,
-      args: null,
-      kwargs: null,
-      steps: NO_STEPS,
-      result: MODES[options.result ?? 'auto'],
-      sourceCall: 0,
-      uses: 0,
-      owner: undefined,
-      objects: NO_OBJECTS,
-      functions: NO_FUNCTIONS,
-      label: target,
-      context:
-        options === NO_OPTIONS && parent === undefined
-          ? this.context
-          : { ...this.context, timeoutMs, signal, idempotent, trace, parent },
-      inline: undefined,
-    };
+    return { ...this.context, timeoutMs, signal, idempotent, trace, parent };
   }
 }
 
+/** In one piece, as it is made for every call. */
+function requestOf(
+  callType: CallType,
+  target: string,
+  args: CallRequest['args'],
+  kwargs: CallRequest['kwargs'],
+  encoding: EncodeContext,
+  result: ResultMode,
+  context: CallContext,
+): CallRequest {
+  return {
+    id: 0,
+    callType,
+    target,
+    handle: 0,
+    args,
+    kwargs,
+    steps: NO_STEPS,
+    result,
+    sourceCall: 0,
+    uses: 0,
+    owner: encoding.owner,
+    objects: encoding.objects,
+    functions: encoding.functions,
+    label: target,
+    context,
+    inline: undefined,
+  };
+}
+
+const NO_ARGUMENTS: readonly unknown[] = [];
 const NO_OPTIONS: CallOptions = {};
 const NO_STEPS: CallRequest['steps'] = [];
-const NO_OBJECTS: CallRequest['objects'] = [];
-const NO_FUNCTIONS: CallRequest['functions'] = [];
+const NOTHING_ENCODED = new EncodeContext();
 
 /** Targets that were found to be right: those of a service are few, and the test is not cheap. */
 const knownTargets = new Set<string>();

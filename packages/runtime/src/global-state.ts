@@ -29,8 +29,15 @@ interface GlobalState {
 
 const KEY = Symbol.for('hognose/1');
 
+/** What this copy of the package has found or made. */
+let found: GlobalState | undefined;
+
 /** The one state of this process. @internal */
 export function globalState(): GlobalState {
+  return (found ??= findOrMake());
+}
+
+function findOrMake(): GlobalState {
   const known: unknown = Reflect.get(globalThis, KEY);
   if (known !== undefined) return known as GlobalState;
   const state: GlobalState = {

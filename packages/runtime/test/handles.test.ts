@@ -1,8 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
-import type { CallRequest, StreamOptions } from '../src/call-request.js';
-import { executorOf } from '../src/context.js';
 import {
   ChainConsumedError,
   EncodeError,
@@ -11,6 +9,7 @@ import {
   HandleLostError,
   HandleReleasedError,
   kw,
+  py,
   pyModule,
   PythonError,
   RESERVED_MEMBERS,
@@ -22,6 +21,7 @@ import {
   WorkerCrashedError,
   type Runtime,
 } from '../src/index.js';
+import { watch } from './handles/watch.js';
 import { LANES, rejection, runNode, startFixtureRuntime, until } from './support.js';
 
 setFlagsFromString('--expose-gc');
@@ -64,36 +64,14 @@ const attributesOf = (value: Counter): Readonly<Record<'value' | 'add' | 'other'
   return { value: attribute, add, other: $get('x') };
 };
 
-/** Counts calls that a runtime's lanes carry. */
-function countCalls(runtime: Runtime): { readonly count: number } {
-  const counter = { count: 0 };
-  const executor = executorOf(runtime);
-  const { execute, executeAll, stream } = executor;
-  Object.assign(executor, {
-    execute(request: CallRequest) {
-      counter.count += 1;
-      return execute.call(executor, request);
-    },
-    executeAll(requests: readonly CallRequest[]) {
-      counter.count += requests.length;
-      return executeAll.call(executor, requests);
-    },
-    stream(request: CallRequest, options?: StreamOptions) {
-      counter.count += 1;
-      return stream.call(executor, request, options);
-    },
-  });
-  return counter;
-}
-
 describe.each(LANES)('handles over %s', (transport) => {
   let runtime: Runtime;
-  let calls: { readonly count: number };
+  let calls: readonly unknown[];
 
   beforeAll(async () => {
     runtime = await startFixtureRuntime({ transport });
     setDefaultRuntime(runtime);
-    calls = countCalls(runtime);
+    calls = watch(runtime);
   });
   afterAll(async () => {
     setDefaultRuntime(undefined);
@@ -102,10 +80,10 @@ describe.each(LANES)('handles over %s', (transport) => {
 
   /** How many calls an action makes. */
   const callsOf = async (action: () => unknown): Promise<number> => {
-    const before = calls.count;
+    const before = calls.length;
     await action();
     await new Promise((resolve) => setImmediate(resolve));
-    return calls.count - before;
+    return calls.length - before;
   };
   /** How many counters are alive once the garbage of earlier tests is gone. */
   const settledCounters = async (): Promise<number> => {
@@ -142,7 +120,31 @@ describe.each(LANES)('handles over %s', (transport) => {
       expect(await identity([{ deep: tuple(handle, 1) }])).toEqual([{ deep: [handle, 1] }]);
       const map = (await identity(new Map([[handle, 'as a key']]))) as Map<unknown, string>;
       expect([...map.keys()][0]).toBe(handle);
+      const set = (await identity(new Set([handle, 1]))) as Set<unknown>;
+      expect([set.has(handle), set.size]).toEqual([true, 2]);
       expect(await runtime.call('probe.arguments', [], { kwargs: { handle } })).toEqual([[], { handle }]);
+    });
+
+    test('S18 containers keep their shape, and only what cannot travel is a handle', async () => {
+      const rows = await py<{ name: string; pattern: PyHandle }[]>`
+        import re
+        return [{"name": "digits", "pattern": re.compile(r"[0-9]+")}]
+      `;
+      expect(rows).toEqual([{ name: 'digits', pattern: rows[0]?.pattern }]);
+      expect(rows[0]?.pattern.$type).toBe('re.Pattern');
+      const [left, right, inside] = await py<[PyHandle, PyHandle, { deep: PyHandle }]>`
+        twice = object()
+        return [twice, twice, {"deep": twice}]
+      `;
+      expect([left, inside.deep]).toEqual([right, right]);
+      expect(left).toBe(right);
+      const endless = await runtime.call<PyHandle>('probe.self_containing');
+      expect(endless.$type).toBe('builtins.list');
+      expect(await endless.$len()).toBe(2);
+      const { numbers } = await py<{ numbers: PyHandle }>`return {"numbers": (n * n for n in range(4))}`;
+      const items: unknown[] = [];
+      for await (const item of numbers) items.push(item);
+      expect(items).toEqual([0, 1, 4, 9]);
     });
 
     test('keyword arguments, items, length and calls', async () => {

@@ -203,8 +203,11 @@ class HostFunctions:
         callback_id = next(self._callback_ids)
         waiter = self._waiting[callback_id] = Waiter(runner.calls)
         try:
-            self._send(callback_id, function_id, args, kwargs, context.innermost_call())
-            return _value_of(self._core.reader.wait(waiter, runner))
+            call = context.innermost_call()
+            answer = self._core.reader.wait(
+                waiter, runner, lambda: self._send(callback_id, function_id, args, kwargs, call)
+            )
+            return _value_of(answer)
         finally:
             self._waiting.pop(callback_id, None)
             if is_guest:

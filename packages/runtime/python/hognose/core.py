@@ -77,8 +77,8 @@ class Core:
         self.alive: set[int] = set()
         #: The threads that run calls.
         self.runners: dict[Runner, None] = {}
-        #: Something that is not empty while nobody would start a call at once.
-        self.busy: Any = self.queue
+        #: True while no thread would start a call at once; the main thread sets it to its own calls.
+        self.busy: Any = _AllBusy(self.queue, self.runners)
         #: A token for each entry of the queue, where several threads run calls.
         self.tokens: SimpleQueue[None] | None = SimpleQueue() if threads > 1 else None
         #: Of the main thread, which makes this object.
@@ -356,6 +356,17 @@ class Hooks:
         if not isinstance(value, JavaScriptError):
             return None
         return value.host_id, value.name, value.message, value.stack
+
+
+class _AllBusy:
+    """Whether all threads of the pool have something to do."""
+
+    def __init__(self, queue: deque[Any], runners: dict[Runner, None]) -> None:
+        self._queue = queue
+        self._runners = runners
+
+    def __bool__(self) -> bool:
+        return bool(self._queue) or all(runner.calls for runner in tuple(self._runners))
 
 
 def exit_status(error: SystemExit) -> int:

@@ -194,8 +194,13 @@ class Reader:
         self._core.has_said_goodbye = True
         self.finish("the host has said goodbye")
 
-    def wait(self, waiter: Waiter, runner: Runner) -> list[Any]:
+    def wait(self, waiter: Waiter, runner: Runner, ask: Callable[[], None]) -> list[Any]:
         """Waits for an answer, and runs the calls meanwhile that belong to one which this thread has under way.
+
+        Args:
+            waiter: What the answer is given to.
+            runner: This thread.
+            ask: Sends the question. What it causes may come before this thread begins to wait.
 
         Returns:
             The answer's message.
@@ -206,6 +211,7 @@ class Reader:
         """
         self.waiters[waiter] = None
         try:
+            ask()
             while True:
                 # Before the answer: it may have come for another callback of the same call.
                 if waiter.nested:
@@ -220,8 +226,7 @@ class Reader:
                     self._read_or_block(waiter, waiter.has_work)
         finally:
             del self.waiters[waiter]
-            while waiter.nested:  # given at the last moment
-                call = waiter.nested.popleft()
+            while (call := waiter.take_nested()) is not None:  # given at the last moment
                 if not self._give_to_waiting(call):
                     self._core.resume(call)
             if self.waiters:
@@ -230,10 +235,9 @@ class Reader:
     def _run_nested(self, waiter: Waiter, runner: Runner) -> None:
         if len(self.waiters) > 1:
             self.hand_over()
-        try:
-            call = waiter.nested.popleft()
-        except IndexError:
-            return  # taken back
+        call = waiter.take_nested()
+        if call is None:
+            return
         runner.run(call)
         self._core.outbox.flush()
 

@@ -42,6 +42,13 @@ class Waiter:
         """Whether something was given to it."""
         return self.answer is not None or bool(self.nested) or self.cancelled_by != 0
 
+    def take_nested(self) -> Call | None:
+        """The next call to run in place; None where there is none, or no more."""
+        try:
+            return self.nested.popleft()
+        except IndexError:
+            return None
+
     def block(self) -> None:
         """Waits to be woken; at once where that has happened since the last time."""
         self._token.acquire()

@@ -9,22 +9,9 @@ from typing import Any
 
 import pytest
 
-from hognose import PAYLOAD_VERSION
-from hognose.codec import Undecodable
-from hognose.dispatch import Dispatcher, resolve
+from hognose.dispatch import Suspended, evaluate, is_awaitable, is_coroutine_call, resolve, run_steps
 from hognose.errors import DecodeError, ProtocolError
 from hognose.gen import messages as m
-from hognose.handles import HandleTable
-
-
-@pytest.fixture
-def handles() -> HandleTable:
-    return HandleTable()
-
-
-@pytest.fixture
-def dispatcher(handles: HandleTable) -> Dispatcher:
-    return Dispatcher(handles)
 
 
 @pytest.fixture
@@ -43,14 +30,18 @@ def call(
     kind: int = m.CALL_TYPE_FUNCTION,
     target: str = "",
     *,
-    handle: int = 0,
+    root: Any = 0,
     args: Any = None,
     kwargs: Any = None,
     steps: Any = (),
     block: Any = None,
-    version: int = PAYLOAD_VERSION,
+    version: int = 1,
 ) -> list[Any]:
-    return [m.HOST_MESSAGE_CALL, 1, version, kind, target, handle, block, args, kwargs, list(steps), m.RESULT_MODE_AUTO]
+    message = list(m.HOST_DEFAULTS[m.HOST_MESSAGE_CALL])
+    message[1:6] = [1, version, kind, target, args]
+    message[7:10] = [kwargs, root, list(steps)]
+    message[11] = block
+    return message
 
 
 class TestResolve:
@@ -112,33 +103,42 @@ class TestResolve:
 
 
 class TestCalls:
-    def test_function_class_and_attribute(self, dispatcher: Dispatcher) -> None:
-        assert dispatcher.run(call(target="math.sqrt", args=[16]), False) == 4
-        assert dispatcher.run(call(target="builtins.round", args=[3.14159], kwargs={"ndigits": 2}), False) == 3.14
-        assert dispatcher.run(call(m.CALL_TYPE_CLASS, "builtins.complex", args=[1, 2]), False) == 1 + 2j
-        assert dispatcher.run(call(m.CALL_TYPE_GET_ATTR, "math.pi"), False) == resolve("math.pi")
-        assert dispatcher.run(call(target="builtins.dict"), False) == {}
+    def test_function_class_and_attribute(self) -> None:
+        assert evaluate(call(target="math.sqrt", args=[16])) == 4
+        assert evaluate(call(target="builtins.round", args=[3.14159], kwargs={"ndigits": 2})) == 3.14
+        assert evaluate(call(m.CALL_TYPE_CLASS, "builtins.complex", args=[1, 2])) == 1 + 2j
+        assert evaluate(call(m.CALL_TYPE_GET_ATTR, "math.pi")) == resolve("math.pi")
+        assert evaluate(call(target="builtins.dict")) == {}
 
-    def test_method_attribute_and_item_of_a_handle(self, dispatcher: Dispatcher, handles: HandleTable) -> None:
-        number = handles.put({"a": [1, 2]})
-        assert dispatcher.run(call(m.CALL_TYPE_METHOD, "get", handle=number, args=["a"]), False) == [1, 2]
-        assert dispatcher.run(call(m.CALL_TYPE_ITEM, handle=number, args=["a"]), False) == [1, 2]
-        assert dispatcher.run(call(m.CALL_TYPE_GET_ATTR, "__class__.__name__", handle=number), False) == "dict"
-        function = handles.put(len)
-        assert dispatcher.run(call(m.CALL_TYPE_METHOD, "", handle=function, args=["abc"]), False) == 3
+    def test_method_attribute_and_item_of_an_object(self) -> None:
+        root = ({"a": [1, 2]},)
+        assert evaluate(call(m.CALL_TYPE_METHOD, "get", root=root, args=["a"])) == [1, 2]
+        assert evaluate(call(m.CALL_TYPE_ITEM, root=root, args=["a"])) == [1, 2]
+        assert evaluate(call(m.CALL_TYPE_GET_ATTR, "__class__.__name__", root=root)) == "dict"
+        assert evaluate(call(m.CALL_TYPE_GET_ATTR, root=root)) is root[0]
+        assert evaluate(call(m.CALL_TYPE_METHOD, root=(len,), args=["abc"])) == 3
+        assert evaluate(call(m.CALL_TYPE_ITEM, "sys.argv", args=[slice(0, 0)])) == []
 
-    def test_assignment(self, dispatcher: Dispatcher, handles: HandleTable, packages: Path) -> None:
+    def test_an_object_may_be_falsy_or_without_a_truth_value(self) -> None:
+        class Doubtful:
+            def __bool__(self) -> bool:
+                raise ValueError("ambiguous")
+
+        doubtful = Doubtful()
+        assert evaluate(call(m.CALL_TYPE_GET_ATTR, root=(doubtful,))) is doubtful
+        assert evaluate(call(m.CALL_TYPE_METHOD, "bit_length", root=(0,))) == 0
+
+    def test_assignment(self, packages: Path) -> None:
         target = type("Target", (), {})()
         target.inner = type("Inner", (), {})()
-        number = handles.put(target)
-        assert dispatcher.run(call(m.CALL_TYPE_SET_ATTR, "value", handle=number, args=[5]), False) is None
-        dispatcher.run(call(m.CALL_TYPE_SET_ATTR, "inner.value", handle=number, args=[6]), False)
+        assert evaluate(call(m.CALL_TYPE_SET_ATTR, "value", root=(target,), args=[5])) is None
+        evaluate(call(m.CALL_TYPE_SET_ATTR, "inner.value", root=(target,), args=[6]))
         assert (target.value, target.inner.value) == (5, 6)
         write(packages, "assignable.py", "value = 1\n")
-        dispatcher.run(call(m.CALL_TYPE_SET_ATTR, "assignable.value", args=[7]), False)
+        evaluate(call(m.CALL_TYPE_SET_ATTR, "assignable.value", args=[7]))
         assert resolve("assignable.value") == 7
 
-    def test_steps_go_on_from_the_result(self, dispatcher: Dispatcher) -> None:
+    def test_steps_go_on_from_the_result(self) -> None:
         steps = [
             [m.STEP_KIND_ATTRIBUTE, "split", None, None],
             [m.STEP_KIND_INVOKE, "", [" "], {"maxsplit": 1}],
@@ -146,48 +146,113 @@ class TestCalls:
             [m.STEP_KIND_ATTRIBUTE, "upper", None, None],
             [m.STEP_KIND_INVOKE, "", None, None],
         ]
-        assert dispatcher.run(call(target="builtins.str", args=["a b c"], steps=steps), False) == "B C"
+        assert evaluate(call(target="builtins.str", args=["a b c"], steps=steps)) == "B C"
 
-    def test_inline_blocks_are_kept_by_their_hash(self, dispatcher: Dispatcher) -> None:
+    def test_inline_blocks_are_kept_by_their_hash(self) -> None:
         whole = ["hash-1", ["return ", " + ", ""], "file.ts", 1]
-        assert dispatcher.run(call(m.CALL_TYPE_INLINE, block=whole, args=[1, 2]), False) == 3
+        assert evaluate(call(m.CALL_TYPE_INLINE, block=whole, args=[1, 2])) == 3
         known = ["hash-1", [], "file.ts", 1]
-        assert dispatcher.run(call(m.CALL_TYPE_INLINE, block=known, args=[3, 4]), False) == 7
+        assert evaluate(call(m.CALL_TYPE_INLINE, block=known, args=[3, 4])) == 7
         with pytest.raises(ProtocolError, match="which it has not sent"):
-            dispatcher.run(call(m.CALL_TYPE_INLINE, block=["hash-2", [], "file.ts", 1]), False)
+            evaluate(call(m.CALL_TYPE_INLINE, block=["hash-2", [], "file.ts", 1]))
         empty = ["hash-3", ["return 5"], "file.ts", 1]
-        assert dispatcher.run(call(m.CALL_TYPE_INLINE, block=empty), False) == 5
+        assert evaluate(call(m.CALL_TYPE_INLINE, block=empty)) == 5
 
-    def test_coroutines_are_awaited_also_within_a_chain(self, dispatcher: Dispatcher, handles: HandleTable) -> None:
-        async def later(value: int) -> int:
-            await asyncio.sleep(0)
-            return value
+    def test_a_handed_over_value_is_the_result(self) -> None:
+        value = object()
+        assert evaluate(call(m.CALL_TYPE_HAND_OVER, args=[value])) is value
 
-        number = handles.put(later)
-        steps = [[m.STEP_KIND_ATTRIBUTE, "real", None, None]]
-        assert dispatcher.run(call(m.CALL_TYPE_METHOD, handle=number, args=[7], steps=steps), False) == 7
-        assert dispatcher.run(call(m.CALL_TYPE_METHOD, handle=number, args=[8]), False) == 8
-
-    def test_what_it_does_not_know_is_refused(self, dispatcher: Dispatcher, handles: HandleTable) -> None:
-        with pytest.raises(ProtocolError, match="the host encodes values in version 99, this worker in 1"):
-            dispatcher.run(call(target="math.sqrt", version=99), False)
+    def test_what_it_does_not_know_is_refused(self) -> None:
+        with pytest.raises(ProtocolError, match="in version 99, and this worker knows only version 1"):
+            evaluate(call(target="math.sqrt", version=99))
         with pytest.raises(ProtocolError, match="unknown type 42"):
-            dispatcher.run(call(42, "math.sqrt"), False)
+            evaluate(call(42, "math.sqrt"))
         with pytest.raises(ProtocolError, match="unknown kind 9"):
-            dispatcher.run(call(target="builtins.dict", steps=[[9, "", None, None]]), False)
+            evaluate(call(target="builtins.dict", steps=[[9, "", None, None]]))
         with pytest.raises(ProtocolError, match="has no block"):
-            dispatcher.run(call(m.CALL_TYPE_INLINE), False)
-        with pytest.raises(DecodeError, match="handle 5 is unknown"):
-            dispatcher.run(call(m.CALL_TYPE_METHOD, "x", handle=5), False)
+            evaluate(call(m.CALL_TYPE_INLINE))
 
-    @pytest.mark.parametrize("place", [[Undecodable("why")], [[1, {"a": (Undecodable("why"),)}]]])
-    def test_a_call_with_an_argument_that_cannot_be_read_does_not_run(
-        self, dispatcher: Dispatcher, handles: HandleTable, place: Any
-    ) -> None:
-        ran: list[object] = []
-        number = handles.put(ran.append)
-        with pytest.raises(DecodeError, match="why"):
-            dispatcher.run(call(m.CALL_TYPE_METHOD, handle=number, args=place), True)
-        with pytest.raises(DecodeError, match="why"):
-            dispatcher.run(call(m.CALL_TYPE_METHOD, handle=number, args=[1], kwargs={"x": place}), True)
-        assert ran == []
+    def test_why_a_call_cannot_start_stands_in_its_root(self) -> None:
+        for kind in (m.CALL_TYPE_METHOD, m.CALL_TYPE_INLINE, m.CALL_TYPE_HAND_OVER):
+            with pytest.raises(DecodeError, match="why"):
+                evaluate(call(kind, "x", root=DecodeError("why"), args=[1]))
+
+
+class TestAwaiting:
+    def test_a_coroutine_amid_a_chain_suspends_it(self) -> None:
+        async def later() -> str:
+            return "abc"
+
+        steps = [[m.STEP_KIND_ATTRIBUTE, "upper", None, None], [m.STEP_KIND_INVOKE, "", None, None]]
+        suspended = evaluate(call(m.CALL_TYPE_METHOD, root=(later,), steps=steps))
+        assert type(suspended) is Suspended
+        assert asyncio.run(suspended.awaitable) == "abc"
+        assert run_steps("abc", suspended.steps) == "ABC"
+
+    def test_a_library_s_own_awaitable_amid_a_chain_is_used_as_what_it_is(self) -> None:
+        class Query:
+            def __await__(self) -> Any:
+                yield
+
+            def first(self) -> int:
+                return 1
+
+        steps = [[m.STEP_KIND_ATTRIBUTE, "first", None, None], [m.STEP_KIND_INVOKE, "", None, None]]
+        assert evaluate(call(m.CALL_TYPE_METHOD, root=(Query,), steps=steps)) == 1
+        assert is_awaitable(Query())
+
+    def test_knows_futures_and_old_coroutines(self) -> None:
+        import types
+
+        @types.coroutine
+        def old() -> Any:
+            yield
+
+        steps = [[m.STEP_KIND_ATTRIBUTE, "real", None, None]]
+        assert type(run_steps(old(), steps)) is Suspended
+        loop = asyncio.new_event_loop()
+        assert type(run_steps(loop.create_future(), steps)) is Suspended
+        loop.close()
+        assert is_awaitable(old())
+        for value in (None, 1, [1], object(), (number for number in ())):
+            assert not is_awaitable(value)
+
+    def test_a_call_of_a_coroutine_function_is_seen_without_running_anything(self, packages: Path) -> None:
+        write(
+            packages,
+            "seen.py",
+            """
+            class Thing:
+                async def method(self): pass
+                def plain(self): pass
+                @staticmethod
+                async def static(): pass
+                @property
+                def loud(self): raise RuntimeError("run")
+            async def function(): pass
+            async def generator(): yield
+            def __getattr__(name): raise RuntimeError("run")
+            """,
+        )
+        unseen = call(target="seen.function")
+        assert not is_coroutine_call(unseen)  # imports nothing
+        assert "seen" not in sys.modules
+        thing = resolve("seen.Thing")()
+        assert is_coroutine_call(unseen)
+        assert is_coroutine_call(call(target="seen.generator"))
+        assert is_coroutine_call(call(target="seen.Thing.static"))
+        assert is_coroutine_call(call(m.CALL_TYPE_METHOD, "method", root=(thing,)))
+        assert is_coroutine_call(call(m.CALL_TYPE_METHOD, root=(thing.method,)))
+        assert is_coroutine_call(call(m.CALL_TYPE_INLINE, block=["h-a", ["await x()"], "f", 1]))
+        for other in (
+            call(m.CALL_TYPE_METHOD, "plain", root=(thing,)),
+            call(m.CALL_TYPE_METHOD, "loud", root=(thing,)),
+            call(m.CALL_TYPE_METHOD, "x", root=DecodeError("why")),
+            call(target="seen.missing"),
+            call(target="nowhere.at_all"),
+            call(target="seen.function", steps=[[1, "x", None, None]]),
+            call(m.CALL_TYPE_GET_ATTR, "seen.function"),
+            call(m.CALL_TYPE_INLINE, block=["h-b", ["return 1"], "f", 1]),
+            call(m.CALL_TYPE_INLINE, block=["h-c", ["return ("], "f", 1]),
+        ):
+            assert not is_coroutine_call(other)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from hognose import dispatch
-from hognose.errors import to_wire
+from hognose.errors import HognoseCancel, JavaScriptError, minimal_wire, to_wire
 
-FIELDS = ("type", "module", "mro", "message", "args", "frames", "notes", "cause", "traceback")
+FIELDS = ("type", "module", "mro", "message", "args", "frames", "notes", "cause", "traceback", "exceptions", "host_error")
 
 
 def wire_of(raise_it: Any, *args: object) -> dict[str, Any]:
@@ -162,3 +162,53 @@ def test_a_syntax_error_keeps_its_place() -> None:
     wire = wire_of(compile, "x = = 1", "some.py", "exec")
     assert wire["type"] == "SyntaxError"
     assert "some.py" in wire["traceback"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with Python 3.11")
+def test_tells_the_exceptions_of_a_group_within_bounds() -> None:
+    if sys.version_info >= (3, 11):
+        inner = ExceptionGroup("inner", [KeyError("k")])
+        wire = wire_of(raise_error, ExceptionGroup("outer", [ValueError("v"), inner]))
+        assert [one[0] for one in wire["exceptions"]] == ["ValueError", "ExceptionGroup"]
+        assert wire["exceptions"][1][9][0][0] == "KeyError"
+        deep: Exception = ValueError("bottom")
+        for _ in range(100):
+            deep = ExceptionGroup("level", [deep])
+        depth, exceptions = 0, [to_wire(deep)]
+        while exceptions:
+            depth, exceptions = depth + 1, exceptions[0][9]
+        assert depth == 33
+        wide = wire_of(raise_error, ExceptionGroup("wide", [ValueError(number) for number in range(5000)]))
+        assert len(wide["exceptions"]) == 255
+
+
+def test_an_attribute_named_exceptions_makes_no_group() -> None:
+    for value in (None, 5, ["text"], {"a": 1}):
+        error = ValueError()
+        error.exceptions = value  # type: ignore[attr-defined]
+        assert wire_of(raise_error, error)["exceptions"] == []
+
+
+def test_an_error_of_javascript_names_the_hosts_own_also_as_a_cause() -> None:
+    thrown = JavaScriptError("TypeError", "msg", "stack", 5)
+    assert (str(thrown), str(JavaScriptError("Error", ""))) == ("TypeError: msg", "Error")
+    assert wire_of(raise_error, thrown)["host_error"] == 5
+    assert wire_of(raise_error, ValueError())["host_error"] == 0
+
+    def wrapped() -> None:
+        try:
+            raise_error(thrown)
+        except JavaScriptError as error:
+            raise RuntimeError("outer") from error
+
+    assert wire_of(wrapped)["cause"][10] == 5
+
+
+def test_a_cancellation_passes_what_catches_exceptions() -> None:
+    assert not issubclass(HognoseCancel, Exception)
+    assert wire_of(raise_error, HognoseCancel("why"))["mro"][0] == "hognose.errors.HognoseCancel"
+
+
+def test_the_least_of_an_exception_has_all_fields_too() -> None:
+    assert len(minimal_wire(ValueError("x"))) == len(FIELDS)
+    assert minimal_wire(ValueError("x"))[3] == "x"

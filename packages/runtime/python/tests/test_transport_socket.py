@@ -434,6 +434,17 @@ def test_the_control_lane_receives_and_ends() -> None:
     theirs.close()
 
 
+def test_what_is_no_frame_ends_the_control_connection() -> None:
+    ours, theirs = socket.socketpair()
+    control, host = ControlLane(ours, make_codec()), Host(theirs)
+    theirs.sendall(b"GET / HTTP/1.1")
+    with pytest.raises(ProtocolError, match="does not speak this protocol"):
+        control.receive()
+    with pytest.raises(EOFError):
+        host.read(1)
+    theirs.close()
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_a_host_sends_a_lane_returns_or_raises_a_protocol_error(data: st.DataObject) -> None:

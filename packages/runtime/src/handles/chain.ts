@@ -5,10 +5,12 @@
  * once: at the end of the tick, or as a part of what uses it.
  */
 import { inspect } from 'node:util';
+import type { CallRequest, Executor } from '../call-request.js';
 import type { CallContext } from '../context.js';
 import { ResultMode } from '../gen/messages.js';
+import type { EncodeContext } from '../values/encode.js';
 import { HANDLE, PENDING, type HandleCore } from './core.js';
-import { encodeGiven, labelOf, splitKeywords, VIEW, type Given, type Keywords, type Root } from './expression.js';
+import { encodeGiven, labelOf, splitKeywords, VIEW, Given, type Keywords, type Root } from './expression.js';
 import { iterate } from './iterate.js';
 import { memberOf, MEMBERS } from './members.js';
 import { ChainNode, homeOf, NodeUse, type Home } from './node.js';
@@ -51,13 +53,16 @@ export function makeModule(path: string, bound: CallContext): object {
 }
 
 /**
- * Calls a function by its path as a node of its own: for arguments that refer to results on their way, or that have to be
- * waited for.
+ * Runs a call that another part of this package has made, where `sources` of its encoding say that its arguments refer to
+ * results on their way.
  *
  * @internal
  */
-export function callPath(path: string, given: Given, home: Home, result: ResultMode): Promise<unknown> {
-  return new ChainNode({ kind: 'path', path }, NO_NAMES, { kind: 'call', given }, { home, result }).promise();
+export function callLinked(executor: Executor, request: CallRequest, encoding: EncodeContext): Promise<unknown> {
+  const { target, args, kwargs, context, result } = request;
+  const given = Object.assign(new Given(), encoding, { args, kwargs });
+  const home = { context, executor, owner: undefined };
+  return new ChainNode({ kind: 'path', path: target }, NO_NAMES, { kind: 'call', given }, { home, result }).promise();
 }
 
 /**

@@ -85,8 +85,8 @@ export class ChainNode implements Home {
   /** Why it will never be sent. */
   failure: { readonly error: unknown } | undefined;
   outcome: Outcome | undefined;
-  /** Where the operation was written: a promise that is awaited through a proxy has no async frames of its own. */
-  readonly site: { readonly stack?: string } = {};
+  /** Where its chain was begun: a promise that is awaited through a proxy has no async frames of its own. */
+  readonly site: { readonly stack?: string };
   /** What must not be collected before the answer. */
   held: unknown;
   #settled: Promise<unknown> | undefined;
@@ -102,7 +102,8 @@ export class ChainNode implements Home {
     operation?: Operation,
     { home, result = ResultMode.AUTO }: { readonly home?: Home; readonly result?: ResultMode } = {},
   ) {
-    Error.captureStackTrace(this.site);
+    if (root.kind === 'node' && root.fate === undefined) this.site = root.site;
+    else Error.captureStackTrace((this.site = {}));
     this.root = root;
     this.names = names;
     this.operation = operation;

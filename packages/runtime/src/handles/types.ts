@@ -150,9 +150,9 @@ export interface PyOperators {
  *
  * @public
  */
-export type Pending<T> = Promise<T> & PendingResult<T> & PendingMembers<T>;
+export type Pending<T> = Promise<T> & PendingMembers<T>;
 
-/** What any result on its way has besides the members of a promise. @public */
+/** What a result on its way has that is an object in Python, besides what that has. @public */
 export interface PendingResult<T> {
   /** Gives it a result of its own, whatever goes on from it in this tick; returns itself. */
   $keep(): Pending<T>;
@@ -160,7 +160,8 @@ export interface PendingResult<T> {
 
 /** What of a handle can be used before it has arrived. @public */
 export type PendingMembers<T> = [T] extends [PyHandle]
-  ? Omit<T, '$type' | '$mro' | '$is' | '$keep' | '$release' | typeof Symbol.asyncDispose | keyof Promise<unknown>>
+  ? PendingResult<T> &
+      Omit<T, '$type' | '$mro' | '$is' | '$keep' | '$release' | typeof Symbol.asyncDispose | keyof Promise<unknown>>
   : unknown;
 
 /**

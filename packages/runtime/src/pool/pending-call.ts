@@ -72,6 +72,11 @@ export class PendingCall implements Timed {
     });
   }
 
+  /** Whether its caller, and those of its siblings, were told. */
+  get isGone(): boolean {
+    return this.siblings === undefined ? this.isSettled : this.siblings.every((sibling) => sibling.isSettled);
+  }
+
   resolve(value: unknown): void {
     if (this.isSettled) return;
     this.#settle();

@@ -152,7 +152,7 @@ export class Pool implements WorkerEvents, CallKeeper {
   returned(call: PendingCall): void {
     if (call.isOverdue) this.#rejectOverdue(call);
     else if (this.#closing !== undefined) call.reject(closed(call.request.label));
-    else this.#lease(call, true);
+    else this.#lease(call, performance.now(), true);
   }
 
   ended(worker: Worker, startError: HognoseError | undefined): void {
@@ -202,7 +202,7 @@ export class Pool implements WorkerEvents, CallKeeper {
   settled(call: PendingCall): void {
     const first = call.siblings?.[0] ?? call;
     // What waits is passed over once nobody waits for it.
-    if (first.queue !== undefined && (first.siblings ?? [first]).every((one) => one.isSettled)) first.queue.drop(first);
+    if (first.queue !== undefined && first.isGone) first.queue.drop(first);
     const { session } = call.request.context;
     if (session !== undefined) pinnedSessionOf(session).settled();
     if (--this.#outstanding === 0) this.#keepAlive.unref();
@@ -226,29 +226,27 @@ export class Pool implements WorkerEvents, CallKeeper {
 
   /** Takes a call, and those that were submitted with it. */
   #submit(first: PendingCall): void {
-    const calls = first.siblings ?? [first];
+    const { siblings } = first;
     if (this.#outstanding === 0) this.#keepAlive.ref();
-    this.#outstanding += calls.length;
+    this.#outstanding += siblings?.length ?? 1;
     const now = performance.now();
-    for (const call of calls) {
-      const { session } = call.request.context;
-      if (session !== undefined) pinnedSessionOf(session).submitted();
-      this.#watch(call, now);
-    }
-    if (calls.every((call) => call.isSettled)) return;
+    if (siblings === undefined) this.#watch(first, now);
+    else for (const call of siblings) this.#watch(call, now);
+    if (first.isGone) return;
     if (this.#closing !== undefined) rejectAll(first, (call) => closed(call.request.label));
     else if (this.#failedStarts >= MAX_FAILED_STARTS && this.#workers.size === 0)
       rejectAll(first, (call) => this.#lastStartError ?? closed(call.request.label));
-    else this.#lease(first, false);
+    else this.#lease(first, now, false);
   }
 
   /** Watches a call's deadline and its caller's signal. */
   #watch(call: PendingCall, now: number): void {
     const { functions, context } = call.request;
-    const timeoutMs = this.#timeoutOf(call.request);
+    const { session, signal } = context;
+    if (session !== undefined) pinnedSessionOf(session).submitted();
+    const timeoutMs = context.timeoutMs ?? this.#options.timeoutMs;
     if (timeoutMs !== 0) this.#deadlines.add(call, timeoutMs, now);
     if (functions.length > 0) call.resource = new AsyncResource('hognose.call');
-    const { signal } = context;
     if (signal === undefined) return;
     const abort = (): void => {
       this.#abort(call, signal);
@@ -277,18 +275,20 @@ export class Pool implements WorkerEvents, CallKeeper {
   }
 
   /** Sends a call to the worker that it belongs to, or to the least loaded one, or lets it wait. */
-  #lease(first: PendingCall, isFront: boolean): void {
+  #lease(first: PendingCall, now: number, isFront: boolean): void {
+    const { owner, context } = first.request;
     let pin: Worker | undefined;
-    try {
-      pin = this.#pinOf(first);
-    } catch (error) {
-      rejectAll(first, () => error);
-      return;
-    }
-    const { parent } = first.request.context;
-    if (pin !== undefined && parent?.worker === pin) {
-      pin.run(first); // on the thread that waits for it: whether there is room does not matter
-      return;
+    if (owner !== undefined || context.session !== undefined || context.parent !== undefined || first.siblings) {
+      try {
+        pin = this.#pinOf(first);
+      } catch (error) {
+        rejectAll(first, () => error);
+        return;
+      }
+      if (pin !== undefined && context.parent?.worker === pin) {
+        pin.run(first, now); // on the thread that waits for it: whether there is room does not matter
+        return;
+      }
     }
     const queue = pin === undefined ? this.#queue : pin.pinned;
     const worker = queue.size > 0 && !isFront ? undefined : (pin ?? this.#leastLoaded());
@@ -296,7 +296,7 @@ export class Pool implements WorkerEvents, CallKeeper {
       rejectAll(first, (call) => this.#saturated(call.request.label));
       return;
     }
-    if (worker?.hasRoom === true) worker.run(first);
+    if (worker?.hasRoom === true) worker.run(first, now);
     else if (isFront) queue.unshift(first);
     else queue.push(first);
     if (worker?.hasFreeThread !== true) this.#limitWaiting(first);
@@ -367,7 +367,7 @@ export class Pool implements WorkerEvents, CallKeeper {
       const isPinned = common === undefined || (pinned !== undefined && pinned.submitted < common.submitted);
       const call = isPinned ? worker.pinned.shift() : this.#queue.shift();
       if (call === undefined) return;
-      worker.run(call);
+      worker.run(call, performance.now());
     }
   }
 

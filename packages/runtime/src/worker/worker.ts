@@ -24,6 +24,7 @@ import type { Dialled, Listener } from '../transport/listener.js';
 import { SocketLane } from '../transport/socket-lane.js';
 import { Undecodable } from '../values/decode.js';
 import { nextCallId } from '../call-request.js';
+import { InFlight } from './in-flight.js';
 import { pythonErrorOf } from './python-error.js';
 import { StatusPage } from './status-page.js';
 import { WorkerProcess, type Exit } from './worker-process.js';
@@ -88,7 +89,7 @@ export class Worker implements HandleOwner {
   readonly #functions: HostFunctions;
   readonly #process: WorkerProcess;
   readonly #knownBlocks = new Set<string>();
-  readonly #inFlight = new Map<number, PendingCall>();
+  readonly #inFlight = new InFlight();
   readonly #measuring: ((metrics: WorkerMetrics | undefined) => void)[] = [];
   /** Sessions that are pinned here, with their quotas; those that Python was told of. */
   readonly #sessions = new Map<number, number | undefined>();
@@ -214,8 +215,7 @@ export class Worker implements HandleOwner {
   }
 
   /** Sends a call, with those that were submitted with it. */
-  run(first: PendingCall): void {
-    const now = performance.now();
+  run(first: PendingCall, now: number): void {
     if (this.#inFlight.size === 0) this.#process.markStderr();
     this.#sendPythonPath();
     if (this.#active >= this.#options.threads) this.#attendSoon();
@@ -262,7 +262,8 @@ export class Worker implements HandleOwner {
   /** Calls that could go elsewhere if they have not started: the latest first. */
   recallable(afterMs: number): PendingCall[] {
     if (this.waiting === 0 || performance.now() - this.#lastAnswerAt < afterMs) return [];
-    return [...this.#inFlight.values()]
+    return this.#inFlight
+      .calls()
       .slice(this.#options.threads)
       .filter(
         (call) =>
@@ -354,7 +355,7 @@ export class Worker implements HandleOwner {
     call.sentAt = now;
     call.isAwaiting = isNested; // it runs on the thread that waits for it
     if (!isNested) this.#active += 1;
-    this.#inFlight.set(id, call);
+    this.#inFlight.add(call);
     this.#functions.hold(request.functions);
     this.#lane?.send({
       kind: 'call',
@@ -428,7 +429,7 @@ export class Worker implements HandleOwner {
     },
     undecodable: (callId: number, error: DecodeError): void => {
       this.#finish(callId)?.reject(error);
-      this.#afterAnswer();
+      this.#events.freed(this);
     },
     closed: (error?: Error): void => {
       this.#laneError ??= error;
@@ -455,7 +456,7 @@ export class Worker implements HandleOwner {
           if (message.value instanceof Undecodable) call.reject(message.value.error);
           else call.resolve(message.value);
         }
-        this.#afterAnswer();
+        this.#events.freed(this);
         return;
       }
       case 'raised':
@@ -466,7 +467,7 @@ export class Worker implements HandleOwner {
         if (call === undefined || call.isAwaiting) return;
         call.isAwaiting = true;
         this.#active -= 1;
-        this.#afterAnswer();
+        this.#events.freed(this);
         return;
       }
       case 'streamItems':
@@ -480,7 +481,7 @@ export class Worker implements HandleOwner {
         const call = this.#finish(message.id);
         call?.sink?.end(message.isResumable);
         call?.resolve(undefined);
-        this.#afterAnswer();
+        this.#events.freed(this);
         return;
       }
       case 'callback':
@@ -491,7 +492,7 @@ export class Worker implements HandleOwner {
         return;
       case 'recalled':
         for (const id of message.ids) this.#takeBack(id);
-        this.#afterAnswer();
+        this.#events.freed(this);
         return;
       case 'log':
         this.#log(message);
@@ -533,7 +534,7 @@ export class Worker implements HandleOwner {
     // Before the call is finished, which forgets what its callbacks have thrown.
     const reason = call === undefined ? undefined : pythonErrorOf(error, (number) => this.#functions.thrown(number));
     this.#finish(id)?.reject(reason);
-    this.#afterAnswer();
+    this.#events.freed(this);
   }
 
   /** Takes an answered call off the worker; undefined when nobody waits for it. */
@@ -566,20 +567,14 @@ export class Worker implements HandleOwner {
     if (!call.isSettled) this.#events.returned(call);
   }
 
-  #afterAnswer(): void {
-    if (this.#attendTimer !== undefined) {
-      clearTimeout(this.#attendTimer);
-      this.#attendTimer = undefined;
-      if (this.#active > this.#options.threads) this.#attendSoon();
-    }
-    this.#events.freed(this);
-  }
-
   /** A call was sent behind another: where that takes long, it may be one that need not wait for it. */
   #attendSoon(): void {
     this.#attendTimer ??= setTimeout(() => {
       this.#attendTimer = undefined;
-      if (this.#inFlight.size > 0) this.#lane?.urgent({ kind: 'attend' });
+      if (this.#active <= this.#options.threads) return;
+      // Armed once and looked at late: while answers come, there is nothing to do for each of them.
+      if (performance.now() - this.#lastAnswerAt < ATTEND_AFTER_MS) this.#attendSoon();
+      else this.#lane?.urgent({ kind: 'attend' });
     }, ATTEND_AFTER_MS).unref();
   }
 
@@ -611,7 +606,7 @@ export class Worker implements HandleOwner {
     this.#listener.forget(this.id);
     this.#lane?.destroy();
     this.#lifeline?.destroy();
-    const calls = [...this.#inFlight.values()];
+    const calls = this.#inFlight.calls();
     const page = calls.length > 0 ? this.#page.read() : undefined;
     this.#page.remove();
     // Without its page nobody knows what it had begun.

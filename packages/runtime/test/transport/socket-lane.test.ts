@@ -266,7 +266,7 @@ describe('messages in parts', () => {
   test('a large call leaves in parts, whole, and others travel between them', async () => {
     const { worker, lane } = await makeLane();
     lane.send(call(1, { args: largeArgs(40) }));
-    await new Promise(setImmediate);
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate); // all that leaves before anybody reads
     for (let id = 2; id < 5; id += 1) lane.send(call(id));
     const read = reading(worker);
     await until('all have arrived', () => read.messages.length === 4);
@@ -276,18 +276,8 @@ describe('messages in parts', () => {
     // At most so many parts were ahead: four in the lane's socket, and what the kernel takes.
     expect(read.order.indexOf('1:2')).toBeLessThan(16);
     expect(read.order.filter((what) => what === 'part').length).toBeGreaterThan(40);
-  });
-
-  test('a large message is not buffered: the socket holds a few parts, however many there are', async () => {
-    const { worker, lane, messages } = await makeLane();
-    const before = process.memoryUsage().arrayBuffers;
-    const args = largeArgs(256); // 64 MiB
-    lane.send(call(1, { args }));
-    await new Promise(setImmediate);
-    worker.write(READY);
-    await until('the event loop has gone on', () => messages.length === 1);
-    expect(process.memoryUsage().arrayBuffers - before - args.length).toBeLessThan(16 * PART_BYTES + args.length);
-    worker.destroy();
+    lane.send(call(5)); // the lane goes on
+    await until('it has arrived', () => read.messages.length === 5);
   });
 
   test('what refers to objects, or takes them back, does not overtake a large message', async () => {

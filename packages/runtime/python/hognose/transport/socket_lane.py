@@ -7,6 +7,7 @@ import socket
 from typing import Final
 
 from hognose.codec import Codec
+from hognose.errors import ProtocolError
 from hognose.transport import Frame
 from hognose.transport.socket_reader import SocketReader
 from hognose.transport.socket_writer import SocketWriter
@@ -66,8 +67,12 @@ class ControlLane:
         self._reader = SocketReader(connection, codec)
 
     def receive(self) -> Frame | None:
-        """See `Lane.receive`."""
-        return self._reader.receive()
+        """See `Lane.receive`; what is no frame ends the connection, and the host sends over the lane what is urgent."""
+        try:
+            return self._reader.receive()
+        except ProtocolError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Ends the connection; a thread that waits in `receive` gets None."""

@@ -230,17 +230,24 @@ def complete(messages: Any) -> bool:
     has_chunks = False
     try:
         for message in messages:
-            defaults = HOST_DEFAULTS[message[0]]
-            missing = len(defaults) - len(message)
-            if missing > 0:
-                message.extend(defaults[-missing:])
-            elif missing < 0:  # of a newer host
-                del message[missing:]
-            if message[0] == HOST_MESSAGE_CHUNK:
+            kind = message[0]
+            tails = _TAILS[kind]
+            size = len(message)
+            if size < len(tails):
+                message += tails[size]  # noqa: PLW2901 - in place, as it is a list
+            elif size > len(tails):
+                del message[len(tails) :]  # of a newer host
+            if kind == HOST_MESSAGE_CHUNK:
                 has_chunks = True
     except (TypeError, KeyError, IndexError, AttributeError) as error:
         raise _refusal(messages) from error
     return has_chunks
+
+
+#: For each kind and number of fields what is missing behind them.
+_TAILS: Final = {
+    kind: tuple(tuple(defaults[size:]) for size in range(len(defaults))) for kind, defaults in HOST_DEFAULTS.items()
+}
 
 
 def _refusal(messages: Any) -> ProtocolError:
