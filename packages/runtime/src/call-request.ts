@@ -3,7 +3,7 @@ import type { CallContext } from './context.js';
 import type { Call } from './gen/messages.js';
 import { globalState } from './global-state.js';
 import type { HandleCore, HandleOwner } from './handles/core.js';
-import type { HostFunction } from './values/encode.js';
+import type { HostErrorValue, HostFunction } from './values/encode.js';
 
 /** What runs calls: a runtime, a session, or the worker of a handle. @internal */
 export interface Executor {
@@ -46,6 +46,8 @@ export interface CallRequest extends Pick<Call, FromContract> {
   readonly objects: readonly HandleCore[];
   /** Functions of JavaScript among its arguments, one entry for each time that one occurs. */
   readonly functions: readonly HostFunction[];
+  /** Errors of JavaScript among its arguments: while they are held, Python hands back the same objects. */
+  readonly errors?: readonly HostErrorValue[];
   /** What the call is named in messages, such as `numpy.linalg.inv`. */
   readonly label: string;
   /** Session, limits and the like, as they stood when the call was made. */

@@ -5,7 +5,7 @@ import { currentContext, runWith, type CallContext } from './context.js';
 import { atCaller, ConfigError } from './errors.js';
 import { CallType, ResultMode } from './gen/messages.js';
 import { splitKeywords, type Keywords } from './handles/expression.js';
-import { makeModule } from './handles/chain.js';
+import { callLinked, makeModule } from './handles/chain.js';
 import { EncodeContext, encodeArguments, encodeKeywords } from './values/encode.js';
 import { isPlain, keywordsOf, type Kw } from './values/types.js';
 
@@ -103,9 +103,10 @@ export abstract class ContextCaller implements PythonCaller {
     try {
       const context = this.#contextOf(options);
       const mode = MODES[options.result ?? 'auto'];
-      return (await this.executor.execute(
-        requestOf(CallType.FUNCTION, target, encodedArgs, encodedKwargs, encoding, mode, context),
-      )) as R;
+      const request = requestOf(CallType.FUNCTION, target, encodedArgs, encodedKwargs, encoding, mode, context);
+      return (await (encoding.sources.length === 0
+        ? this.executor.execute(request)
+        : callLinked(this.executor, request, encoding))) as R;
     } catch (error) {
       throw atCaller(error);
     }
@@ -166,6 +167,7 @@ function requestOf(
     owner: encoding.owner,
     objects: encoding.objects,
     functions: encoding.functions,
+    errors: encoding.errors,
     label: target,
     context,
     inline: undefined,

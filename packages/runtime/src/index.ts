@@ -10,6 +10,7 @@ export type { SessionOptions } from './sessions/pinned-session.js';
 export type { WorkerMetrics } from './worker/worker.js';
 export { getRuntime, setDefaultRuntime } from './default-runtime.js';
 export { py, type Py } from './py.js';
+export { bind, type BindOptions } from './bind.js';
 export type { LogEvent, QueueOptions, RuntimeOptions } from './options.js';
 export {
   float,
@@ -28,8 +29,24 @@ export {
   type PyTuple,
   type TypedArray,
 } from './values/types.js';
+export type { IterationOptions } from './handles/iterate.js';
+export type { PyScope } from './handles/with.js';
+export { PyDate } from './values/date.js';
+export { PyDateTime, type PyDateTimeFields } from './values/datetime.js';
+export { PyTime } from './values/time.js';
+export { PyTimeDelta } from './values/timedelta.js';
+export { PyComplex, PyDecimal, PyFraction } from './values/numbers.js';
+export { PyUuid } from './values/uuid.js';
+export { registerCodec, type ValueCodec } from './values/registry.js';
 export { RESERVED_MEMBERS } from './handles/chain.js';
-export type { Pending, PendingMembers, PyClass, PyHandle } from './handles/types.js';
+export type {
+  Pending,
+  PendingMembers,
+  PendingResult,
+  PyClass,
+  PyHandle,
+  PyOperators,
+} from './handles/types.js';
 export {
   CallCancelledError,
   CallTimeoutError,

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import type { Executor } from './call-request.js';
 import { ContextCaller, type PythonCaller } from './caller.js';
-import type { CallContext } from './context.js';
+import { EXECUTOR, type CallContext } from './context.js';
 import { globalState } from './global-state.js';
 import { ConfigError } from './errors.js';
 import { resolveOptions, type RuntimeOptions } from './options.js';
@@ -77,17 +77,6 @@ export interface Runtime extends PythonCaller {
   /** Rejects what has not started, lets running calls end within 5 s, and ends every process. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Under this symbol a runtime tells what runs its calls. */
-const EXECUTOR = Symbol.for('hognose/executor');
-
-/** What runs the calls of a runtime, whichever copy of this package has made it. @internal */
-export function executorOf(runtime: Runtime): Executor {
-  const executor = (runtime as { readonly [EXECUTOR]?: Executor })[EXECUTOR];
-  if (executor === undefined)
-    throw new ConfigError('setDefaultRuntime: this is no runtime that createRuntime has made');
-  return executor;
 }
 
 class PoolRuntime extends ContextCaller implements Runtime {

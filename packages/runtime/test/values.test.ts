@@ -16,7 +16,14 @@ import {
   type Runtime,
   type TypedArray,
 } from '../src/index.js';
-import { PyComplex } from '../src/values/numbers.js';
+import { PyDate } from '../src/values/date.js';
+import { PyDateTime } from '../src/values/datetime.js';
+import { PyComplex, PyDecimal, PyFraction } from '../src/values/numbers.js';
+import { registerCodec } from '../src/values/registry.js';
+import { PyTime } from '../src/values/time.js';
+import { PyTimeDelta } from '../src/values/timedelta.js';
+import { PyUuid } from '../src/values/uuid.js';
+import { Point } from './values/cases.js';
 import { FIXTURES, LANES, PYTHON_FIXTURES, rejection, startFixtureRuntime } from './support.js';
 
 describe.each(LANES)('values over %s', (transport) => {
@@ -515,6 +522,66 @@ describe.each(LANES)('values over %s', (transport) => {
       const data = Float64Array.from({ length: 2_000_000 }, (_, index) => index / 7);
       const back = await identity<unknown>(data);
       expect(Buffer.compare(Buffer.from((back as NDArray).data.buffer), Buffer.from(data.buffer))).toBe(0);
+    });
+  });
+
+  describe('values with a class of their own', () => {
+    test('S14 Sets are sets, and frozensets Sets', async () => {
+      const value = new Set<unknown>([1, 'a', tuple(1, 'x'), new Set([2])]);
+      expect(await typeIn(value)).toBe('set');
+      expect(await identity(value)).toEqual(value);
+      expect(await evaluate('frozenset({1})')).toEqual(new Set([1]));
+      expect(await runtime.call('builtins.len', [new Set()])).toBe(0);
+    });
+
+    test('S15 dates, times and numbers keep all that they are', async () => {
+      for (const [value, type] of [
+        [PyDateTime.parse('2024-01-02T03:04:05.000006'), 'datetime'],
+        [PyDateTime.parse('2024-01-02T03:04:05.000006-01:30'), 'datetime'],
+        [new PyDate(2024, 2, 29), 'date'],
+        [PyTime.parse('23:59:59.999999+02:00'), 'time'],
+        [PyTimeDelta.from({ days: -1, microseconds: 1 }), 'timedelta'],
+        [PyDecimal.from('1.10'), 'Decimal'],
+        [new PyFraction(1, 3), 'Fraction'],
+        [new PyComplex(-0, Infinity), 'complex'],
+        [PyUuid.from('12345678-1234-5678-1234-567812345678'), 'UUID'],
+      ] as const) {
+        expect(await typeIn(value)).toBe(type);
+        expect(await runtime.call('builtins.str', [value])).toBe(value.toString());
+        expect(await identity<unknown>(value)).toStrictEqual(value);
+      }
+      const now = new Date();
+      expect(await reprIn(now)).toContain('tzinfo=datetime.timezone.utc');
+      expect((await identity<unknown>(now)) as PyDateTime).toBeInstanceOf(PyDateTime);
+      expect(((await identity<unknown>(now)) as PyDateTime).toDate()).toEqual(now);
+    });
+
+    test('S19 a dataclass, a namedtuple and an enum member keep their class, and have a plain form', async () => {
+      const item = await runtime.call<PyHandle>('values_probe.make_item');
+      expect(item.$type).toBe('values_probe.Item');
+      expect(await item.$value()).toEqual({ name: 'x', pair: [1, new Set([1])] });
+      const refused = await runtime.call<PyHandle>('builtins.eval', ["__import__('re').compile('x')"]);
+      expect((await rejection(refused.$value())).message).toContain('a re.Pattern cannot travel as plain data');
+    });
+
+    test('a class with a codec on both sides travels, alone and among others', async () => {
+      const point = new Point(1, 2.5);
+      expect(await runtime.call('values_probe.is_point', [point])).toEqual([1, 2.5]);
+      const back = await identity({ list: [point] });
+      expect(back.list[0]).toBeInstanceOf(Point);
+      expect(back).toEqual({ list: [point] });
+    });
+
+    test('a codec that one side does not know fails that one call', async () => {
+      class Nowhere {
+        readonly x = 1;
+      }
+      registerCodec({ name: `test.Nowhere.${transport}`, type: Nowhere, encode: () => 1, decode: () => new Nowhere() });
+      const slow = runtime.call('probe.sleep', [0.05]);
+      expect((await rejection(runtime.call('values_probe.make_unknown'))).message).toMatch(/codec 'test.Unknown' is not registered here/); // prettier-ignore
+      expect((await rejection(identity([new Nowhere()]))).message).toMatch(/codec 'test.Nowhere.\w+' is not registered in this worker/); // prettier-ignore
+      await slow;
+      expect(await identity(1)).toBe(1);
     });
   });
 

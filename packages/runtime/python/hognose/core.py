@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final
@@ -40,7 +41,8 @@ from hognose.status_page import StatusPage
 from hognose.streams import Streams
 from hognose.transport import Lane, Packed
 from hognose.transport.socket_encoding import array_header
-from hognose.values.extensions import EXT_HANDLE
+from hognose.transport.socket_lane import SocketLane
+from hognose.values.extensions import EXT_BIG_INTEGER, EXT_HANDLE
 from hognose.waiter import Waiter
 
 __all__ = ["Core", "exit_status"]
@@ -60,6 +62,8 @@ class Core:
     lane: Lane
     outbox: Outbox
     reader: Reader
+    #: As `Lane.pack`, for results that are numbers, bools or None; on the main thread.
+    pack_scalar: Callable[[list[Any]], Packed]
 
     def __init__(self, *, threads: int = 1, page: StatusPage | None = None) -> None:
         self.threads = threads
@@ -109,6 +113,8 @@ class Core:
         self.lane = lane
         self.outbox = Outbox(lane, self.functions.forgotten)
         self.reader = Reader(self, lane)
+        # A message of the socket lane is one msgpack value, which is written at once where it holds nothing special.
+        self.pack_scalar = _pack_scalar if isinstance(lane, SocketLane) else lane.pack
         if not lane.has_control:
             self.has_reading_thread = True
 
@@ -217,8 +223,14 @@ class Core:
 
     def answer(self, call: Call, packed: Packed) -> None:
         """Sends the one answer of a call."""
-        self.outbox.add(packed)
-        self.answered(call)
+        if self._is_draining:  # the goodbye stands behind the last answer
+            self.outbox.add(packed)
+            self.answered(call)
+        else:
+            self.alive.discard(call[ID])
+            self.outbox.add(packed)
+            if self.is_watching:
+                self.answered(call)
         self.outbox.flush()
 
     def answered(self, call: Call) -> None:
@@ -401,3 +413,10 @@ def _handle_in(data: bytes) -> int | None:
 
 #: The first bytes of msgpack's extension types.
 _EXTENSIONS: Final = frozenset((0xC7, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8))
+
+
+def _write_big_integer(value: int) -> msgpack.ExtType:
+    return msgpack.ExtType(EXT_BIG_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
+
+
+_pack_scalar: Final = msgpack.Packer(strict_types=True, default=_write_big_integer).pack

@@ -131,6 +131,8 @@ class EventLoop:
         return error
 
     def _end(self, call: Call, suspended: Suspended | Settled | None, task: asyncio.Task[Packed | None]) -> None:
+        import asyncio
+
         del self._tasks[call[ID]]
         if task.cancelled():  # before its first step
             packed: Packed | None = self._core.failed(call, self._core.canceller.error(call[ID]))
@@ -140,6 +142,8 @@ class EventLoop:
             packed = task.result()
         if packed is not None:
             self._core.answer(call, packed)
+        # What the task held of the host is gone when it is.
+        asyncio.get_running_loop().call_soon(self._core.outbox.flush)
 
     def _cancel(self, call_id: int) -> None:
         task = self._tasks.get(call_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 from hognose.gen.messages import WORKER_MESSAGE_RELEASE_FUNCTIONS
@@ -17,7 +18,9 @@ MOST_BYTES: Final = 1 << 16
 
 
 class Outbox:
-    """Messages of all threads, in one order.
+    """Messages gather on the main thread alone; those of others leave at once. Each thread's keep their order.
+
+    Made on the main thread.
 
     Args:
         lane: Where they go.
@@ -27,8 +30,8 @@ class Outbox:
     def __init__(self, lane: Lane, forgotten: deque[list[int]]) -> None:
         self._lane = lane
         self._forgotten = forgotten
-        self._sending = threading.Lock()
-        #: Encoded messages; appended to by any thread that flushes afterwards.
+        self._main = threading.get_ident()
+        #: Encoded messages of the main thread.
         self.items: deque[Packed] = deque()
         #: How much of them is to be counted by its size.
         self.bytes = 0
@@ -36,40 +39,39 @@ class Outbox:
         self.is_abandoned = False
 
     def add(self, packed: Packed) -> None:
-        """Lets a message gather with others; for the main thread, which flushes before it waits."""
-        self.items.append(packed)
-        self.bytes += len(packed)
+        """Lets a message gather with others, where whoever calls this flushes afterwards."""
+        if threading.get_ident() == self._main:
+            self.items.append(packed)
+            self.bytes += len(packed)
+        elif not self.is_abandoned:
+            with suppress(OSError):  # as below
+                self._lane.write([packed])
 
     def post(self, packed: Packed) -> None:
-        """Sends a message, behind all that has gathered."""
-        self.items.append(packed)
+        """Sends a message, behind all that this thread has gathered."""
+        self.add(packed)
         self.flush()
 
     def flush(self) -> None:
-        """Sends what has gathered; where the host is gone it is lost with all else.
-
-        Does not wait for a thread that is sending already: that one takes it along.
-        """
+        """Sends what has gathered; where the host is gone it is lost with all else."""
         items, forgotten = self.items, self._forgotten
         if self.is_abandoned:
             items.clear()
             forgotten.clear()
-        while (items or forgotten) and self._sending.acquire(blocking=False):
-            try:
-                self.bytes = 0
-                batch: list[Packed] = []
-                while items:
-                    batch.append(items.popleft())
-                if forgotten:
-                    batch.append(self._release_functions())
+        batch: list[Packed] = []
+        if threading.get_ident() == self._main:
+            self.bytes = 0
+            while items:
+                batch.append(items.popleft())
+        if forgotten:
+            batch.append(self._release_functions())
+        if batch:
+            with suppress(OSError):  # the thread that reads sees the end of the lane, and ends the worker
                 self._lane.write(batch)
-            except OSError:
-                pass  # the thread that reads sees the end of the lane, and ends the worker
-            finally:
-                self._sending.release()
 
     def _release_functions(self) -> Packed:
         gone = []
-        while self._forgotten:
-            gone.append(self._forgotten.popleft())
+        with suppress(IndexError):  # several threads may look at once
+            while True:
+                gone.append(self._forgotten.popleft())
         return self._lane.pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, gone])

@@ -91,20 +91,20 @@ class Reader:
         """Reads one frame; for the thread that holds the role.
 
         Raises:
-            ProtocolError: When the host does not keep to the contract; to every thread that reads from then on.
+            HognoseError: When the host does not keep to the contract; to every thread that reads from then on.
         """
         if self.failure is not None:
             raise self.failure
         try:
-            frame = receive()
-            if frame is None:
-                self.finish("the host has closed the lane")
-                return
-            self._deliver(frame)
+            self.deliver(receive())
         except HognoseError as error:
-            self.failure = error
-            self.finish(str(error))
+            self.fail(error)
             raise
+
+    def fail(self, error: HognoseError) -> None:
+        """Tells everybody that the host does not keep to the contract."""
+        self.failure = error
+        self.finish(str(error))
 
     def finish(self, reason: str) -> None:
         """Tells everybody that no further frame comes."""
@@ -114,7 +114,11 @@ class Reader:
             waiter.wake()
         self._core.wake_main()
 
-    def _deliver(self, frame: Frame) -> None:
+    def deliver(self, frame: Frame | None) -> None:
+        """Gives each message to whom it concerns; for the thread that holds the role."""
+        if frame is None:
+            self.finish("the host has closed the lane")
+            return
         core = self._core
         messages, is_broken = frame
         sources, alive, queue, busy, deadline_from = core.sources, core.alive, core.queue, core.busy, 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hognose import context
 from hognose.call import CREDIT, ID, INLINE, MODE, ROOT, SESSION, STEPS, TARGET, USES, Call
 from hognose.dispatch import Suspended, evaluate, is_awaitable
-from hognose.errors import HognoseCancel
+from hognose.errors import HognoseCancel, HognoseError
 from hognose.gen.messages import RESULT_MODE_HANDLE, WORKER_MESSAGE_RESULT
 from hognose.outbox import MOST_BYTES, MOST_MESSAGES
 from hognose.status_page import COUNT, RING
@@ -32,6 +32,7 @@ _SMALL_BYTES: Final = MOST_BYTES // MOST_MESSAGES
 _KNOWN_TARGETS: Final = 4096
 
 #: What is neither awaited nor iterated, whatever was asked for.
+_SCALARS: Final = frozenset((type(None), bool, int, float))
 _SIMPLE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 
 
@@ -162,73 +163,109 @@ class MainRunner(Runner):
         self._fast: set[object] = set()
         self._averages: dict[object, float] = {}
 
-    def run_all(self) -> None:
-        """Runs the calls that stand in the queue; their answers gather where that holds none back for long.
+    def serve(self) -> None:
+        """Reads and runs calls until no further frame comes; answers gather where that holds none back for long.
 
         Raises:
+            ProtocolError: When the host does not keep to the contract.
             SystemExit: When a call ends the worker.
         """
-        # Every attribute that is read here would be read for every call.
-        core, calls, slot, fast = self._core, self.calls, self._slot, self._fast
-        queue, alive, outbox, pack = core.queue, core.alive, core.outbox, core.lane.pack
+        # One function, in which every attribute that is needed for each call has been read once: a call takes as long
+        # as two dozen attributes.
+        core, calls, slot, fast, learn = self._core, self.calls, self._slot, self._fast, self._learn
+        reader, lane, queue, alive, waiters = core.reader, core.lane, core.queue, core.alive, core.reader.waiters
+        receive, receive_or_wake, receive_now, write = lane.receive, lane.receive_or_wake, lane.receive_now, lane.write
+        take_role, leave_role, deliver = reader.role.acquire, reader.role.release, reader.deliver
+        outbox, pack, pack_scalar = core.outbox, lane.pack, core.pack_scalar
+        gathered, add, flush, forgotten = outbox.items, outbox.items.append, outbox.flush, core.functions.forgotten
         words, numbers, references, ready = (
             core.page.words,
             core.page.numbers,
             core.sources.references,
             core.streams.ready,
         )
-        gathered, add = outbox.items, outbox.items.append
-        before = monotonic_ns()
-        while queue:
-            try:
-                call = queue.popleft()
-            except IndexError:  # taken back at the last moment
-                break
-            _, call_id, _, _, key, _, _, _, root, steps, mode, block, _, session, _, _, credit, _, uses = call
-            if root or steps or block:
-                key = _key_of(call)
-            if gathered and (key not in fast or len(gathered) > MOST_MESSAGES or outbox.bytes > MOST_BYTES):
-                outbox.flush()
-            calls.append(call)
-            number = next(numbers)
-            words[RING + (number & 255)] = call_id
-            words[COUNT] = number + 1
-            words[slot + 1] = before
-            words[slot] = call_id
-            packed: Packed | None = None
-            try:
-                if not references or core.sources.prepare(call):
-                    value = evaluate(call)
-                    if type(value) in _SIMPLE and not (mode or uses or credit or session):
-                        packed = pack([WORKER_MESSAGE_RESULT, call_id, value])
-                    else:
-                        packed = self.finish(call, value)
-                    value = None  # what it holds of the host is released with this answer, and not with the next
-            except SystemExit:
-                outbox.flush()
-                raise
-            except BaseException as error:
-                calls.clear()
-                words[slot] = 0
-                packed = core.failed(call, error)
-            else:
-                calls.clear()
-                words[slot] = 0
-            if packed is not None:
-                add(packed)
-                if len(packed) > _SMALL_BYTES:
-                    outbox.bytes += len(packed)
-                alive.discard(call_id)
-                if core.is_watching:
-                    core.answered(call)
-            del call, root, steps, block
-            now = monotonic_ns()
-            if now - before > SLOW_NS or key not in fast:
-                self._learn(key, now - before)
+        while True:
+            before = monotonic_ns()
+            while queue:
+                try:
+                    call = queue.popleft()
+                except IndexError:  # taken back at the last moment
+                    break
+                _, call_id, _, _, key, _, _, _, root, steps, mode, block, _, session, _, _, credit, _, uses = call
+                if root or steps or block:
+                    key = _key_of(call)
+                if gathered and (key not in fast or len(gathered) > MOST_MESSAGES or outbox.bytes > MOST_BYTES):
+                    flush()
+                calls.append(call)
+                number = next(numbers)
+                words[RING + (number & 255)] = call_id
+                words[COUNT] = number + 1
+                words[slot + 1] = before
+                words[slot] = call_id
+                packed: Packed | None = None
+                try:
+                    if not references or core.sources.prepare(call):
+                        value = evaluate(call)
+                        kind = type(value)
+                        if mode or uses or credit or session or kind not in _SIMPLE:
+                            packed = self.finish(call, value)
+                        elif kind in _SCALARS:
+                            packed = pack_scalar([WORKER_MESSAGE_RESULT, call_id, value])
+                        else:
+                            packed = pack([WORKER_MESSAGE_RESULT, call_id, value])
+                        value = None  # what it holds of the host is released with this answer, and not with the next
+                except SystemExit:
+                    flush()
+                    raise
+                except BaseException as error:
+                    calls.clear()
+                    words[slot] = 0
+                    packed = core.failed(call, error)
+                else:
+                    calls.clear()
+                    words[slot] = 0
+                if packed is not None:
+                    add(packed)
+                    if len(packed) > _SMALL_BYTES:
+                        outbox.bytes += len(packed)
+                    alive.discard(call_id)
+                    if core.is_watching:
+                        core.answered(call)
+                del call, root, steps, block
+                now = monotonic_ns()
+                if now - before > SLOW_NS or key not in fast:
+                    learn(key, now - before)
+                if ready:
+                    core.streams.pump_next(self)
+                    now = monotonic_ns()
+                before = now
             if ready:
                 core.streams.pump_next(self)
-                now = monotonic_ns()
-            before = now
+            elif len(gathered) == 1 and not forgotten:
+                outbox.bytes = 0
+                try:  # noqa: SIM105 - a context manager would take as long as the rest
+                    write([gathered.popleft()])
+                except OSError:
+                    pass  # as in the outbox
+            elif gathered or forgotten:
+                flush()
+            if reader.end:
+                return
+            if take_role(False):
+                try:
+                    if ready or queue:  # whoever has read until now may have put a call there
+                        deliver(receive_now())
+                    else:  # with nothing under way, nothing but a frame can make work
+                        deliver(receive_or_wake() if alive else receive())
+                except HognoseError as error:
+                    reader.fail(error)
+                    raise
+                finally:
+                    leave_role()
+                if waiters:
+                    reader.hand_over()
+            elif not ready:
+                reader.wait_for_calls(core.main_waiter)
 
     def interrupt(self, call_id: int) -> None:
         """See `Runner.interrupt`; the handler looks at what runs."""

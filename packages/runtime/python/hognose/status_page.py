@@ -67,8 +67,9 @@ class StatusPage:
 
 
 def _map(path: str) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
+        os.truncate(descriptor, _BYTES)
         return mmap.mmap(descriptor, _BYTES)
     finally:
         os.close(descriptor)

@@ -140,11 +140,11 @@ class Worker:
                 raise MissingPackage(package) from error
 
             # The host dials as soon as the lifeline says that this worker listens.
-            lane: Lane = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
+            lane: Any = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
             self._hold_lifeline(bootstrap)
             lane.write([lane.pack(_hello(bootstrap, ROLE_DATA, secret=""))])
             core.attach(lane)
-            return lane
+            return core.lane
         self._hold_lifeline(bootstrap)
         control = connect(bootstrap.address)
         writer = SocketWriter(control, core.codec)
@@ -155,7 +155,7 @@ class Worker:
         core.attach(lane)
         core.connections += (control, data)
         self.listen(ControlLane(control, core.codec))
-        return lane
+        return core.lane
 
     def listen(self, control: ControlLane) -> None:
         """Does what comes on the control connection, on a thread that waits for nothing else."""
@@ -203,37 +203,11 @@ class Worker:
 
     def _run_calls(self) -> None:
         core = self.core
-        reader, queue, outbox, lane, alive = core.reader, core.queue, core.outbox, core.lane, core.alive
-        streams, waiter, role, waiters = core.streams, core.main_waiter, core.reader.role, core.reader.waiters
         main = MainRunner(core, MAIN_SLOT)
         core.runners[main] = None
         core.busy = main.calls
         core.canceller.listen(main)
-        while True:
-            main.run_all()
-            if streams.ready:
-                streams.pump_next(main)
-                if role.acquire(blocking=False):
-                    try:
-                        reader.read(lane.receive_now)
-                    finally:
-                        role.release()
-                continue
-            outbox.flush()
-            if reader.end:
-                return
-            if role.acquire(blocking=False):
-                try:
-                    # Whoever has read until now may have given something at the last moment.
-                    if not queue:
-                        # With nothing under way, nothing but a frame can make work.
-                        reader.read(lane.receive_or_wake if alive else lane.receive)
-                finally:
-                    role.release()
-                if waiters:
-                    reader.hand_over()
-            else:
-                reader.wait_for_calls(waiter)
+        main.serve()
 
     def _start_pool(self) -> None:
         for number in range(self.core.threads):

@@ -161,7 +161,20 @@ def resolve_nothing(_target: str) -> object:
 
 def test_mutated_values_are_a_value_or_a_value_error() -> None:
     codec = Codec(HandleTable(), resolve_nothing)
-    sample = codec.encode([(1, "é", (2.5,)), {1: "a", (1, 2): b"x"}, 2**70, np.arange(3.0)])
+    packed = [
+        msgpack.ExtType(17, bytes(range(16))),
+        msgpack.ExtType(18, bytes(range(16))),
+        msgpack.ExtType(19, msgpack.packb([["a", "b"], [1, 2], msgpack.ExtType(17, bytes(16))])),
+        msgpack.ExtType(20, msgpack.packb(["geo.Point", [1]])),
+    ]
+    sample = codec.encode(
+        [
+            *[(1, "é", (2.5,)), {1: "a", (1, 2): b"x"}, 2**70, np.arange(3.0), {1, (2,)}, frozenset({3}), 1j],
+            *[dt.datetime(2024, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")), dt.time(1), dt.date(1, 1, 1)],
+            *[dt.timedelta(-1), decimal.Decimal("1.10"), fractions.Fraction(1, 3), uuid.UUID(int=7), "\ud800"],
+        ]
+    )
+    sample = b"\x92" + sample + msgpack.packb(packed)
     generator = random.Random(5)
     for _ in range(5000):
         data = bytearray(sample)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import builtins
 import sys
 from typing import Any
 
@@ -8,7 +9,19 @@ import pytest
 from hognose import dispatch
 from hognose.errors import HognoseCancel, JavaScriptError, minimal_wire, to_wire
 
-FIELDS = ("type", "module", "mro", "message", "args", "frames", "notes", "cause", "traceback", "exceptions", "host_error")
+FIELDS = (
+    "type",
+    "module",
+    "mro",
+    "message",
+    "args",
+    "frames",
+    "notes",
+    "cause",
+    "traceback",
+    "exceptions",
+    "host_error",
+)
 
 
 def wire_of(raise_it: Any, *args: object) -> dict[str, Any]:
@@ -166,20 +179,20 @@ def test_a_syntax_error_keeps_its_place() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with Python 3.11")
 def test_tells_the_exceptions_of_a_group_within_bounds() -> None:
-    if sys.version_info >= (3, 11):
-        inner = ExceptionGroup("inner", [KeyError("k")])
-        wire = wire_of(raise_error, ExceptionGroup("outer", [ValueError("v"), inner]))
-        assert [one[0] for one in wire["exceptions"]] == ["ValueError", "ExceptionGroup"]
-        assert wire["exceptions"][1][9][0][0] == "KeyError"
-        deep: Exception = ValueError("bottom")
-        for _ in range(100):
-            deep = ExceptionGroup("level", [deep])
-        depth, exceptions = 0, [to_wire(deep)]
-        while exceptions:
-            depth, exceptions = depth + 1, exceptions[0][9]
-        assert depth == 33
-        wide = wire_of(raise_error, ExceptionGroup("wide", [ValueError(number) for number in range(5000)]))
-        assert len(wide["exceptions"]) == 255
+    group: Any = getattr(builtins, "ExceptionGroup", None)
+    inner = group("inner", [KeyError("k")])
+    wire = wire_of(raise_error, group("outer", [ValueError("v"), inner]))
+    assert [one[0] for one in wire["exceptions"]] == ["ValueError", "ExceptionGroup"]
+    assert wire["exceptions"][1][9][0][0] == "KeyError"
+    deep: Exception = ValueError("bottom")
+    for _ in range(100):
+        deep = group("level", [deep])
+    depth, exceptions = 0, [to_wire(deep)]
+    while exceptions:
+        depth, exceptions = depth + 1, exceptions[0][9]
+    assert depth == 33
+    wide = wire_of(raise_error, group("wide", [ValueError(number) for number in range(5000)]))
+    assert len(wide["exceptions"]) == 255
 
 
 def test_an_attribute_named_exceptions_makes_no_group() -> None:

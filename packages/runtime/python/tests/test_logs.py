@@ -35,7 +35,12 @@ def test_s58_warnings_are_told_and_do_not_stand_on_stderr(host: FakeHost) -> Non
     told = log(host)
     assert (told["source"], told["logger"], told["text"]) == (m.LOG_SOURCE_WARNINGS, "FutureWarning", "old")
     assert (told["file"], told["call"]) == ("test.ts", call)
-    text = "import warnings\nwith warnings.catch_warnings(record=True) as seen:\n    warnings.warn('seen')\nreturn len(seen)"
+    text = (
+        "import warnings\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.warn('seen')\n"
+        "return len(seen)"
+    )
     assert host.run(text) == 1
     host.run("import logging; logging.warning('next')")
     assert log(host)["text"] == "next"

@@ -79,9 +79,7 @@ def test_a_call_that_waits_for_a_source_can_be_cancelled_and_recalled(host: Fake
     assert host.metrics()["waiting"] == 0
 
 
-def test_a_source_that_is_cancelled_before_it_starts_cancels_what_refers_to_it(
-    host: FakeHost, tmp_path: Path
-) -> None:
+def test_a_source_that_is_cancelled_before_it_starts_cancels_what_refers_to_it(host: FakeHost, tmp_path: Path) -> None:
     running = host.message(f"{T}.touch_and_wait", [str(tmp_path / "file")])
     first = host.message("builtins.int", [7], uses=1)
     second = host.message(f"{T}.note", [source(first[1])])

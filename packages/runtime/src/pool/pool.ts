@@ -191,10 +191,14 @@ export class Pool implements WorkerEvents, CallKeeper {
       return;
     }
     const { worker } = call;
+    const hasStarted = worker.hasStarted(call);
     worker.cancel(call, CancelReason.DEADLINE);
+    const on = `worker ${worker.id} (pid ${worker.pid})`;
     call.reject(
       new CallTimeoutError(
-        `${label} had no answer within ${timeoutMs} ms; it is interrupted on worker ${worker.id} (pid ${worker.pid})`,
+        hasStarted
+          ? `${label} had no answer within ${timeoutMs} ms; it is interrupted on ${on}`
+          : `${label} had not started within ${timeoutMs} ms, as other calls ran on ${on}, and is taken back from there`,
       ),
     );
   }
@@ -307,12 +311,13 @@ export class Pool implements WorkerEvents, CallKeeper {
     const calls = first.siblings ?? [first];
     const { label, context } = first.request;
     let owner: HandleOwner | undefined;
+    const bound = calls.find((call) => call.request.context.session !== undefined)?.request.context.session;
     for (const { request } of calls) {
       if (request.owner === undefined) continue;
       if (owner !== undefined && request.owner !== owner) throw this.#affinity(label, owner, request.owner);
       owner = request.owner;
     }
-    const session = context.session === undefined ? undefined : pinnedSessionOf(context.session);
+    const session = bound === undefined ? undefined : pinnedSessionOf(bound);
     const wanted = session?.workerFor(label, owner);
     if (wanted !== undefined && owner !== undefined && wanted !== owner) throw this.#affinity(label, owner, wanted);
     const pin = owner ?? wanted ?? context.parent?.worker;

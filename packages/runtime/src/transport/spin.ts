@@ -4,8 +4,8 @@
 const MAX_SPIN_MS = 0.05;
 /** Calls after which the choice is made anew. */
 const EPOCH_CALLS = 32;
-/** One epoch in so many tries what has not been chosen. */
-const PROBE_EPOCHS = 32;
+/** One epoch in so many tries what has not been chosen, for so few calls: on one core each of them takes six times as long. */
+const PROBE = { everyEpochs: 64, calls: 4 } as const;
 /** Slower calls say nothing: whatever the wait, they are as slow. */
 const MAX_LATENCY_MS = 0.5;
 /** How much of an average one call is. */
@@ -26,6 +26,7 @@ export class Spinner {
   #calls = 0;
   #epoch = 0;
   #isOn = false;
+  #isProbing = false;
   #startedAt = 0;
   #isWaiting = false;
   #isArmed = false;
@@ -59,7 +60,7 @@ export class Spinner {
     if (latency < MAX_LATENCY_MS)
       this.#latency[mode] = average === 0 ? latency : average + (latency - average) * WEIGHT;
     this.#calls += 1;
-    if (this.#calls >= EPOCH_CALLS) this.#choose();
+    if (this.#calls >= (this.#isProbing ? PROBE.calls : EPOCH_CALLS)) this.#choose();
   }
 
   /** Another call has left: no call is alone any more. */
@@ -77,7 +78,9 @@ export class Spinner {
     this.#epoch += 1;
     const [without, withSpin] = this.#latency;
     const isBetter = without !== 0 && withSpin !== 0 && withSpin < without * 0.95;
-    // The first two epochs and one in many try the other way.
-    this.#isOn = this.#epoch === 1 || (this.#epoch > 2 && this.#epoch % PROBE_EPOCHS === 0) ? !isBetter : isBetter;
+    // The first epoch but one, and one in many, try the other way, of which nothing is remembered: much may have changed.
+    this.#isProbing = this.#epoch === 1 || this.#epoch % PROBE.everyEpochs === 0;
+    this.#isOn = this.#isProbing ? !isBetter : isBetter;
+    if (this.#isProbing) this.#latency[this.#isOn ? 1 : 0] = 0;
   }
 }

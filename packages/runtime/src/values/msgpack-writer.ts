@@ -256,11 +256,19 @@ export class MsgpackWriter {
   }
 
   #resize(size: number): void {
-    if (size > constants.MAX_LENGTH) throw new TooLargeError(`${size} bytes are more than one value can have`);
-    const larger = Buffer.allocUnsafeSlow(size);
+    const larger = allocate(size);
     larger.set(this.#bytes.subarray(0, Math.min(this.#end, size)));
     this.#bytes = larger;
     this.#view = new DataView(larger.buffer);
+  }
+}
+
+function allocate(size: number): Buffer<ArrayBuffer> {
+  if (size > constants.MAX_LENGTH) throw new TooLargeError(`${size} bytes are more than one value can have`);
+  try {
+    return Buffer.allocUnsafeSlow(size);
+  } catch {
+    throw new TooLargeError(`there is no memory for the ${size} bytes of a value`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What a worker has written about the calls that it runs: readable whatever it does, and after its death. */
-import { closeSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 
 const PAGE_BYTES = 4096;
 const MAGIC = 0x31534748n;
@@ -13,10 +13,9 @@ export class StatusPage {
   /** The file that the worker maps. */
   readonly path: string;
 
-  /** @param path - Where to make it: in a directory that only this user may enter. */
+  /** @param path - Where the worker makes it: in a directory that only this user may enter. */
   constructor(path: string) {
     this.path = path;
-    writeFileSync(path, Buffer.alloc(PAGE_BYTES), { mode: 0o600 });
   }
 
   /** Which calls run, and which were started lately; undefined where the worker has not written anything yet. */
@@ -48,7 +47,7 @@ export class StatusPage {
         closeSync(file);
       }
     } catch {
-      return undefined; // removed: by whoever cleans temporary directories
+      return undefined; // not there yet; or removed, by whoever cleans temporary directories
     }
     return new BigUint64Array(bytes.buffer);
   }

@@ -133,7 +133,7 @@ export class Worker implements HandleOwner {
         this.#failStart(reason);
       },
     }).secret;
-    this.#page = new StatusPage(join(listener.directory, `p${this.id}`));
+    this.#page = new StatusPage(join(listener.directory, `p${this.id}`)); // the worker makes the file
     this.#process = new WorkerProcess(options, {
       workerId: this.id,
       address: listener.address,
@@ -219,6 +219,7 @@ export class Worker implements HandleOwner {
     if (this.#inFlight.size === 0) this.#process.markStderr();
     this.#sendPythonPath();
     if (this.#active >= this.#options.threads) this.#attendSoon();
+    if (this.#released.length > 0) process.nextTick(this.#flushReleases);
     if (first.siblings === undefined) this.#send(first, now);
     else for (const call of first.siblings) if (!call.isSettled) this.#send(call, now);
   }
@@ -246,6 +247,12 @@ export class Worker implements HandleOwner {
       this.#state = 'ended'; // no further call may go to it
       this.kill();
     }, graceMs).unref();
+  }
+
+  /** Whether a call that it has been sent has begun, as far as can be told. */
+  hasStarted(call: PendingCall): boolean {
+    const page = call.isAwaiting ? undefined : this.#page.read();
+    return page === undefined || page.running.has(call.id) || page.started.has(call.id);
   }
 
   /** Grants a stream more items. */
@@ -280,13 +287,16 @@ export class Worker implements HandleOwner {
 
   release(held: Held): void {
     this.#handles.forget(held);
-    if (this.#released.push({ ...held }) > 1) return;
-    process.nextTick(() => {
-      const handles = this.#released;
-      this.#released = [];
-      this.#lane?.send({ kind: 'release', handles });
-    });
+    if (this.#released.push({ ...held }) === 1) process.nextTick(this.#flushReleases);
   }
+
+  /** Not before calls that may be about the objects have left, which wait for room. */
+  readonly #flushReleases = (): void => {
+    if (this.#released.length === 0 || this.pinned.size > 0) return;
+    const handles = this.#released;
+    this.#released = [];
+    this.#lane?.send({ kind: 'release', handles });
+  };
 
   /** Pins a session to this worker. */
   openSession(session: number, maxHandles: number | undefined): void {
@@ -414,13 +424,24 @@ export class Worker implements HandleOwner {
       this.#handles.handle(id, type, mro, repr, session, this.#sessions.get(session)),
     function: (id: number): unknown => this.#functions.target(id),
     hostError: (id: number, name: string, message: string, stack: string): unknown => {
-      const thrown = this.#functions.thrown(id);
-      if (thrown !== undefined) return thrown.error;
+      const own = this.#ownError(id);
+      if (own !== undefined) return own.error;
       const error = new Error(message);
       error.name = name;
       if (stack !== '') error.stack = stack;
       return error;
     },
+  };
+
+  /** The error of JavaScript that Python refers to by a number: thrown by a function, or among the arguments of a call. */
+  readonly #ownError = (id: number): { readonly error: unknown } | undefined => {
+    const thrown = this.#functions.thrown(id);
+    if (thrown !== undefined) return thrown;
+    for (const call of this.#inFlight.calls()) {
+      const given = call.request.errors?.find((error) => error.id === id);
+      if (given !== undefined) return given;
+    }
+    return undefined;
   };
 
   readonly #laneEvents = {
@@ -532,7 +553,7 @@ export class Worker implements HandleOwner {
     const call = this.#inFlight.get(id);
     if (error === null) throw new DecodeError('the worker raised nothing');
     // Before the call is finished, which forgets what its callbacks have thrown.
-    const reason = call === undefined ? undefined : pythonErrorOf(error, (number) => this.#functions.thrown(number));
+    const reason = call === undefined ? undefined : pythonErrorOf(error, this.#ownError);
     this.#finish(id)?.reject(reason);
     this.#events.freed(this);
   }

@@ -121,6 +121,10 @@ class SocketReader:
         """Reads what is there without waiting, for `spin_ns` again and again; 0 at the end, -1 for nothing."""
         target = self._buffer[self._end :] if self._end else self._buffer
         until = 0
+        if spin_ns:
+            # Where the host shares this processor it runs now, and its next frame is there at the first look: one that
+            # finds nothing raises an exception, which takes longer than to decode a call.
+            _yield_processor()
         while True:
             try:
                 return self._receive_now_into(target, 0, _NO_WAIT)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Final
 
 import msgpack
@@ -75,20 +74,25 @@ def _holds_foreign(value: object, are_keys_meant: bool) -> bool:
         return type(value) in FOREIGN
     level: list[Any] = [value]
     for _ in range(_MAX_LEVELS):
-        kinds = set(map(type, _items_of(level, are_keys_meant)))
-        if not kinds.isdisjoint(FOREIGN):
+        items = _items_of(level, are_keys_meant)
+        kinds = list(map(type, items))
+        different = set(kinds)
+        if not different.isdisjoint(FOREIGN):
             return True
-        if kinds.isdisjoint(_CONTAINERS):
+        if different.isdisjoint(_CONTAINERS):
             return False
-        level = [item for item in _items_of(level, are_keys_meant) if type(item) in _CONTAINERS]
+        level = items if different <= _CONTAINERS else list(compress(items, map(_CONTAINERS.__contains__, kinds)))
     return True
 
 
-def _items_of(containers: list[Any], are_keys_meant: bool) -> Iterable[Any]:
-    dicts = [item for item in containers if type(item) is dict]
-    if not dicts:
-        return chain.from_iterable(containers)
-    values = chain.from_iterable(map(dict.values, dicts))
-    keys = chain.from_iterable(dicts) if are_keys_meant else ()
-    others = [item for item in containers if type(item) is not dict] if len(dicts) < len(containers) else ()
-    return chain(chain.from_iterable(others), keys, values) if others or keys else values
+def _items_of(containers: list[Any], are_keys_meant: bool) -> list[Any]:
+    kinds = set(map(type, containers))
+    if dict not in kinds:
+        return list(chain.from_iterable(containers))
+    dicts = containers if len(kinds) == 1 else [item for item in containers if type(item) is dict]
+    items = list(chain.from_iterable(map(dict.values, dicts)))
+    if are_keys_meant:
+        items.extend(chain.from_iterable(dicts))
+    if len(kinds) > 1:
+        items.extend(chain.from_iterable(item for item in containers if type(item) is not dict))
+    return items

@@ -101,6 +101,15 @@ async def sleep_async(file: str) -> None:
         notes.append("finally")
 
 
+async def resist_until_set(file: str) -> str:
+    Path(file).touch()
+    while not event.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+    event.clear()
+    return "resisted"
+
+
 async def fail_async() -> None:
     await asyncio.sleep(0)
     raise ValueError("async")
