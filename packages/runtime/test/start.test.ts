@@ -351,8 +351,11 @@ describe('the directory of the sockets', () => {
     const other = runNode(
       inTemporary(`
         const runtime = await hognose.createRuntime({ size: 1 });
+        const limit = setTimeout(() => process.exit(1), 20_000);
+        const told = new Promise((resolve) => process.once('SIGUSR2', resolve));
         console.log('ready');
-        await new Promise((resolve) => process.once('SIGUSR2', resolve) && setTimeout(resolve, 20_000));
+        await told;
+        clearTimeout(limit);
         await runtime.close();
       `),
     );
