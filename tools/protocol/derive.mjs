@@ -116,6 +116,7 @@ function emitCodec({ namespace }) {
   const worker = namespace.lookupType('WorkerMessage').fieldsArray;
   const lines = [
     `// ${BANNER}`,
+    "import { inspect } from 'node:util';",
     "import { DecodeError } from '../errors.js';",
     "import type { MsgpackWriter } from '../values/msgpack-writer.js';",
     "import type * as contract from './messages.js';",
@@ -153,7 +154,7 @@ function emitCodec({ namespace }) {
   }
   lines.push(
     '    default:',
-    '      throw new DecodeError(`the worker sent a message of the unknown kind ${String(f[0])}: it is of another version`);',
+    '      throw new DecodeError(`the worker sent a message of the unknown kind ${inspect(f[0])}: it is of another version`);',
     '  }',
     '}',
     '',

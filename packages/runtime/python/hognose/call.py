@@ -21,6 +21,7 @@ __all__ = [
     "MODE",
     "PARENT",
     "ROOT",
+    "SCALARS",
     "SESSION",
     "SOURCE",
     "STEPS",
@@ -51,3 +52,6 @@ TRACE: Final = 15
 CREDIT: Final = 16
 SOURCE: Final = 17
 USES: Final = 18
+
+#: Types of which msgpack writes every value in the one form that values have here.
+SCALARS: Final = frozenset((type(None), bool, int, float))

@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hognose import context
-from hognose.call import ID, SESSION, Call
+from hognose.call import ID, SCALARS, SESSION, Call
 from hognose.codec import Undecodable
 from hognose.errors import DecodeError, HognoseError, JavaScriptError
 from hognose.gen.messages import (
@@ -34,6 +34,10 @@ __all__ = ["HostFunction", "HostFunctions", "HostIterable"]
 
 #: How many items of a JavaScript iterable are asked for at once, at most.
 _MOST_ITEMS: Final = 256
+
+#: So many texts of such a length need no look at how large the message becomes.
+_FEW: Final = 16
+_SHORT_TEXT: Final = 1000
 
 
 class _HostObject:
@@ -223,7 +227,7 @@ class HostFunctions:
         waiting = self._waiting.pop(message[1], None)
         if isinstance(waiting, Waiter):
             waiting.answer = message
-            waiting.wake()
+            waiting.notify()
         elif waiting is not None:
             self._core.loop.call_soon(_settle, waiting, message)
 
@@ -241,16 +245,20 @@ class HostFunctions:
         self, callback_id: int, function_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], call: Call | None
     ) -> None:
         core = self._core
-        session_id = 0 if call is None else call[SESSION]
-        message = [
-            WORKER_MESSAGE_CALLBACK,
-            callback_id,
-            function_id,
-            core.pack_list(list(args), RESULT_MODE_AUTO, session_id),
-            core.pack_keywords(kwargs, session_id) if kwargs else None,
-            0 if call is None else call[ID],
-        ]
-        core.outbox.post(core.lane.pack(message))
+        call_id, session_id = (0, 0) if call is None else (call[ID], call[SESSION])
+        is_plain = not kwargs and len(args) <= _FEW and all(map(_is_simple, args))
+        if is_plain and threading.get_ident() == core.main_ident:
+            packed = core.pack_plain([WORKER_MESSAGE_CALLBACK, callback_id, function_id, list(args), None, call_id])
+        else:
+            values = core.pack_list(list(args), RESULT_MODE_AUTO, session_id)
+            keywords = core.pack_keywords(kwargs, session_id) if kwargs else None
+            packed = core.lane.pack([WORKER_MESSAGE_CALLBACK, callback_id, function_id, values, keywords, call_id])
+        core.outbox.post(packed)
+
+
+def _is_simple(value: object) -> bool:
+    kind = type(value)
+    return kind in SCALARS or (kind is str and len(value) < _SHORT_TEXT)  # type: ignore[arg-type]
 
 
 def _value_of(answer: list[Any]) -> Any:

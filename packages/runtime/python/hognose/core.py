@@ -62,8 +62,8 @@ class Core:
     lane: Lane
     outbox: Outbox
     reader: Reader
-    #: As `Lane.pack`, for results that are numbers, bools or None; on the main thread.
-    pack_scalar: Callable[[list[Any]], Packed]
+    #: As `Lane.pack`, for messages of `SCALARS`, short texts and lists of them; on the main thread.
+    pack_plain: Callable[[list[Any]], Packed]
 
     def __init__(self, *, threads: int = 1, page: StatusPage | None = None) -> None:
         self.threads = threads
@@ -111,10 +111,10 @@ class Core:
     def attach(self, lane: Lane) -> None:
         """Takes the lane that carries the messages."""
         self.lane = lane
-        self.outbox = Outbox(lane, self.functions.forgotten)
         self.reader = Reader(self, lane)
         # A message of the socket lane is one msgpack value, which is written at once where it holds nothing special.
-        self.pack_scalar = _pack_scalar if isinstance(lane, SocketLane) else lane.pack
+        self.pack_plain = _pack_plain if isinstance(lane, SocketLane) else lane.pack
+        self.outbox = Outbox(lane, self.functions.forgotten, self.pack_plain)
         if not lane.has_control:
             self.has_reading_thread = True
 
@@ -419,4 +419,4 @@ def _write_big_integer(value: int) -> msgpack.ExtType:
     return msgpack.ExtType(EXT_BIG_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
 
-_pack_scalar: Final = msgpack.Packer(strict_types=True, default=_write_big_integer).pack
+_pack_plain: Final = msgpack.Packer(strict_types=True, unicode_errors="surrogatepass", default=_write_big_integer).pack

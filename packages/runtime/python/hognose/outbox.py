@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from hognose.gen.messages import WORKER_MESSAGE_RELEASE_FUNCTIONS
 from hognose.transport import Lane, Packed
@@ -25,11 +26,15 @@ class Outbox:
     Args:
         lane: Where they go.
         forgotten: Ids and counts of the host's functions that are gone: told along with what is sent next.
+        pack_plain: Encodes a message of plain data, on the main thread.
     """
 
-    def __init__(self, lane: Lane, forgotten: deque[list[int]]) -> None:
+    def __init__(
+        self, lane: Lane, forgotten: deque[list[int]], pack_plain: Callable[[list[Any]], Packed] | None = None
+    ) -> None:
         self._lane = lane
         self._forgotten = forgotten
+        self._pack_plain = pack_plain or lane.pack
         self._main = threading.get_ident()
         #: Encoded messages of the main thread.
         self.items: deque[Packed] = deque()
@@ -59,19 +64,23 @@ class Outbox:
             items.clear()
             forgotten.clear()
         batch: list[Packed] = []
+        pack: Callable[[list[Any]], Packed] = self._lane.pack
         if threading.get_ident() == self._main:
+            pack = self._pack_plain
             self.bytes = 0
             while items:
                 batch.append(items.popleft())
         if forgotten:
-            batch.append(self._release_functions())
+            batch.append(pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, self._take_forgotten()]))
         if batch:
-            with suppress(OSError):  # the thread that reads sees the end of the lane, and ends the worker
+            try:  # noqa: SIM105 - a context manager takes several times as long
                 self._lane.write(batch)
+            except OSError:
+                pass  # the thread that reads sees the end of the lane, and ends the worker
 
-    def _release_functions(self) -> Packed:
+    def _take_forgotten(self) -> list[list[int]]:
         gone = []
         with suppress(IndexError):  # several threads may look at once
-            while True:
+            while self._forgotten:
                 gone.append(self._forgotten.popleft())
-        return self._lane.pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, gone])
+        return gone

@@ -121,12 +121,13 @@ class Reader:
             return
         core = self._core
         messages, is_broken = frame
+        handlers = self._handlers
         sources, alive, queue, busy, deadline_from = core.sources, core.alive, core.queue, core.busy, 0
         for message in messages:
             if message[0] != HOST_MESSAGE_CALL:
                 if is_broken and message[0] == HOST_MESSAGE_CALLBACK_RESULT:
                     message[2] = find_undecodable(message[2]) or message[2]
-                self.handle(message)
+                handlers.get(message[0], self.handle)(message)
                 continue
             core.read_calls += 1
             _, call_id, _, _, _, _, deadline, _, root, _, _, _, parent, _, _, _, _, source, uses = message
@@ -179,7 +180,7 @@ class Reader:
                     except ValueError:
                         return True
                     continue
-                waiter.wake()
+                waiter.notify()
                 return True
         return False
 

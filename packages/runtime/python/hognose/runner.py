@@ -9,7 +9,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from hognose import context
-from hognose.call import CREDIT, ID, INLINE, MODE, ROOT, SESSION, STEPS, TARGET, USES, Call
+from hognose.call import CREDIT, ID, INLINE, MODE, ROOT, SCALARS, SESSION, STEPS, TARGET, USES, Call
 from hognose.dispatch import Suspended, evaluate, is_awaitable
 from hognose.errors import HognoseCancel, HognoseError
 from hognose.gen.messages import RESULT_MODE_HANDLE, WORKER_MESSAGE_RESULT
@@ -32,7 +32,6 @@ _SMALL_BYTES: Final = MOST_BYTES // MOST_MESSAGES
 _KNOWN_TARGETS: Final = 4096
 
 #: What is neither awaited nor iterated, whatever was asked for.
-_SCALARS: Final = frozenset((type(None), bool, int, float))
 _SIMPLE: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 
 
@@ -176,7 +175,7 @@ class MainRunner(Runner):
         reader, lane, queue, alive, waiters = core.reader, core.lane, core.queue, core.alive, core.reader.waiters
         receive, receive_or_wake, receive_now, write = lane.receive, lane.receive_or_wake, lane.receive_now, lane.write
         take_role, leave_role, deliver = reader.role.acquire, reader.role.release, reader.deliver
-        outbox, pack, pack_scalar = core.outbox, lane.pack, core.pack_scalar
+        outbox, pack, pack_plain = core.outbox, lane.pack, core.pack_plain
         gathered, add, flush, forgotten = outbox.items, outbox.items.append, outbox.flush, core.functions.forgotten
         words, numbers, references, ready = (
             core.page.words,
@@ -209,8 +208,8 @@ class MainRunner(Runner):
                         kind = type(value)
                         if mode or uses or credit or session or kind not in _SIMPLE:
                             packed = self.finish(call, value)
-                        elif kind in _SCALARS:
-                            packed = pack_scalar([WORKER_MESSAGE_RESULT, call_id, value])
+                        elif kind in SCALARS:
+                            packed = pack_plain([WORKER_MESSAGE_RESULT, call_id, value])
                         else:
                             packed = pack([WORKER_MESSAGE_RESULT, call_id, value])
                         value = None  # what it holds of the host is released with this answer, and not with the next

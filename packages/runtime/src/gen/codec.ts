@@ -1,4 +1,5 @@
 // Derived from proto/hognose/v1/worker.proto by tools/protocol. Do not edit: run `node tools/protocol/generate.mjs`.
+import { inspect } from 'node:util';
 import { DecodeError } from '../errors.js';
 import type { MsgpackWriter } from '../values/msgpack-writer.js';
 import type * as contract from './messages.js';
@@ -337,7 +338,7 @@ export function readWorkerMessage(fields: unknown): contract.WorkerMessage {
     case 15:
       return { kind: 'chunk', id: numberOf(f[1], 'Chunk.id'), totalBytes: numberOf(f[2], 'Chunk.totalBytes'), data: bytesOf(f[3], 'Chunk.data'), call: numberOf(f[4], 'Chunk.call') };
     default:
-      throw new DecodeError(`the worker sent a message of the unknown kind ${String(f[0])}: it is of another version`);
+      throw new DecodeError(`the worker sent a message of the unknown kind ${inspect(f[0])}: it is of another version`);
   }
 }
 

@@ -266,7 +266,7 @@ export interface LeaseReturn {
 export interface Chunk {
   /** The same for all parts of one message, unique among those that are under way in this direction. */
   id: number;
-  /** Bytes of the whole message. */
+  /** Bytes of the whole message; 0: the rest does not come, and what has come is dropped. */
   totalBytes: number;
   data: Uint8Array;
   /** The call that the message belongs to, which alone fails where it cannot be put together; 0: none. */
