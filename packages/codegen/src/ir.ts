@@ -9,7 +9,7 @@ export const IR_VERSION = 1;
 /** One type; see `ir.py` for the meaning of each kind. @internal */
 export type IrType =
   | { readonly kind: ScalarKind }
-  | { readonly kind: 'list' | 'sequence' | 'iterable' | 'set'; readonly item: IrType }
+  | { readonly kind: 'list' | 'sequence' | 'iterable' | 'collection' | 'set'; readonly item: IrType }
   | { readonly kind: 'dict' | 'mapping'; readonly key: IrType; readonly value: IrType }
   | { readonly kind: 'tuple'; readonly items?: readonly IrType[]; readonly item?: IrType }
   | { readonly kind: 'union'; readonly arms: readonly IrType[] }

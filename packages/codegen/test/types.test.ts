@@ -112,7 +112,7 @@ describe('the declarations of generated wrappers', () => {
 
   it('give results their types, and let the caller name what is not known', async () => {
     const text = `
-      import type { PyHandle, PyInt } from '@hognose/runtime';
+      import type { PyInt } from '@hognose/runtime';
       import * as p from '#py/specimen/parameters';
       import * as a from '#py/specimen/annotated';
       import { VERSION } from '#py/specimen';
@@ -132,7 +132,7 @@ describe('the declarations of generated wrappers', () => {
       const map = await a.map_result();
       is<typeof map, Map<PyInt, string>>(true);
       const set = await a.set_result();
-      is<typeof set, PyHandle>(true);
+      is<typeof set, Set<PyInt>>(true);
       const [count, word] = await a.pair_result();
       is<typeof count, PyInt>(true);
       is<typeof word, string>(true);
@@ -150,13 +150,14 @@ describe('the declarations of generated wrappers', () => {
 
   it('accept what JavaScript has for lists, maps, tuples, floats and handles', async () => {
     const text = `
-      import { float } from '@hognose/runtime';
+      import { PyDecimal, float } from '@hognose/runtime';
       import * as a from '#py/specimen/annotated';
       const node = await a.Leaf();
+      const price = PyDecimal.from('1.10');
       const set = await a.set_result();
-      a.containers([1, 2n], ['x'], [1.5, float(2)], { x: 1 }, new Map([[1, 'a']]), set, a.set_result(),
+      a.containers([1, 2n], ['x'], [1.5, float(2)], { x: 1 }, new Map([[1, 'a']]), a.set_result(), node,
         [1, 'x'], [1, 2, 3], ['any', null], { any: 1 }, [], [[1, null]]);
-      a.others(a.leaf_parameter, a.Leaf, 1, 2, node, {}, '1.5',
+      a.others(a.leaf_parameter, a.Leaf, 1, 2, node, {}, price,
         'x', { depth: 1 }, a.Node, [1]);
       a.scalars(null, true, 1, 1.5, 2, 'x', new Uint8Array(2), [], {});
       a.scalars(null, true, 1, float(3), 2, 'x', new Uint8Array(2), [], {});
@@ -165,32 +166,74 @@ describe('the declarations of generated wrappers', () => {
       // @ts-expect-error a string is no node
       a.leaf_parameter('node');
       // @ts-expect-error a tuple of the wrong shape
-      a.containers([], [], [], {}, new Map(), set, set, ['x', 1], [], [], {}, [], []);
+      a.containers([], [], [], {}, new Map(), set, node, ['x', 1], [], [], {}, [], []);
     `;
     expect(await compile(text)).toEqual([]);
   });
 
-  it('refuse what the runtime does not send: sets, functions of JavaScript, floats for ints', async () => {
+  it('accept sets, functions and iterables of JavaScript where Python takes them', async () => {
     const text = `
-      import { float } from '@hognose/runtime';
+      import { PyDecimal, float } from '@hognose/runtime';
       import * as a from '#py/specimen/annotated';
       import { Set as PySet } from '#py/specimen/names';
       const node = await a.Leaf();
+      const price = PyDecimal.from('1.10');
       const set = await a.set_result();
-      // @ts-expect-error a Set is no iterable that can travel
-      a.containers([], [], new Set([1.5]), {}, new Map(), set, set, [1, 'x'], [], [], {}, [], []);
-      // @ts-expect-error a Set is no set of Python
-      a.containers([], [], [], {}, new Map(), new Set([1]), set, [1, 'x'], [], [], {}, [], []);
-      // @ts-expect-error a Set is no frozenset of Python
-      a.containers([], [], [], {}, new Map(), set, new Set(['x']), [1, 'x'], [], [], {}, [], []);
-      // @ts-expect-error the result is no Set
       set.has(1);
-      // @ts-expect-error a method takes no Set either
+      async function* halves() { yield 0.5; }
+      a.containers([], [], new Set([1.5]), {}, new Map(), new Set([1, 2n]), new Set(['x']), [1, 'x'], [], [], {}, [], []);
+      a.containers([], [], halves(), {}, new Map(), set, node, [1, 'x'], [], [], {}, [], []);
+      a.set_of([1].values());
+      a.sized(set);
+      a.sized([1]);
       PySet().union(new Set([1]));
-      // @ts-expect-error a function of JavaScript does not travel
-      a.others((count: number) => count > 1, a.Leaf, 1, 2, node, {}, '1.5', 'x', { depth: 1 }, a.Node, [1]);
+      a.others((count: number) => count > 1, async () => null, 1, 2, node, {}, price, 'x', { depth: 1 }, a.Node, [1]);
+      // @ts-expect-error an element of the wrong type
+      a.containers([], [], [], {}, new Map(), new Set(['x']), node, [1, 'x'], [], [], {}, [], []);
+      // @ts-expect-error items of the wrong type
+      a.set_of(['x'].values());
+      // @ts-expect-error a generator has no length
+      a.sized([1].values());
+      // @ts-expect-error an array is no set of Python
+      PySet().union([1]);
+      // @ts-expect-error a class cannot be called without new
+      a.others(Map, a.Leaf, 1, 2, node, {}, price, 'x', { depth: 1 }, a.Node, [1]);
       // @ts-expect-error a float is no int
-      a.others(a.leaf_parameter, a.Leaf, float(1), 2, node, {}, '1.5', 'x', { depth: 1 }, a.Node, [1]);
+      a.others(a.leaf_parameter, a.Leaf, float(1), 2, node, {}, price, 'x', { depth: 1 }, a.Node, [1]);
+    `;
+    expect(await compile(text)).toEqual([]);
+  });
+
+  it('give dates, decimals and other values of Python the types of the runtime', async () => {
+    const text = `
+      import { PyComplex, PyDate, PyDateTime, PyDecimal, PyFraction, PyTime, PyTimeDelta, PyUuid, float, kw } from '@hognose/runtime';
+      import type { PyTuple } from '@hognose/runtime';
+      import * as a from '#py/specimen/annotated';
+      import { Date as OfPython } from '#py/specimen/names';
+      type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+      const is = <A, B>(_: Same<A, B>): void => undefined;
+      const price = PyDecimal.from('1.10');
+      const id = PyUuid.from('12345678-1234-5678-1234-567812345678');
+      const now = PyDateTime.parse('2024-01-02T03:04:05Z');
+      const day = new PyDate(2024, 2, 29);
+      const noon = PyTime.parse('12:00');
+      const hour = PyTimeDelta.from({ hours: 1 });
+      const values = await a.values(new PyComplex(1, 2), price, new PyFraction(1, 2), id, now, day, noon, hour);
+      is<typeof values, PyTuple<readonly [
+        PyComplex, PyDecimal, PyFraction, PyUuid, PyDateTime, PyDate, PyTime, PyTimeDelta | null
+      ]>>(true);
+      a.values(1, price, new PyFraction(1, 2), id, new Date(), day, noon, { h: hour });
+      a.values(float(1), a.Leaf(), a.Leaf(), id, a.Leaf(), a.date_result(), noon, kw({ h: null }));
+      const prices = await a.dates_result();
+      is<typeof prices, Map<PyDate, PyDecimal>>(true);
+      const left = await OfPython().until(new Date());
+      is<typeof left, PyTimeDelta>(true);
+      // @ts-expect-error a number is no Decimal
+      a.values(1, 1.5, new PyFraction(1, 2), id, now, day, noon);
+      // @ts-expect-error text is no UUID
+      a.values(1, price, new PyFraction(1, 2), '12345678', now, day, noon);
+      // @ts-expect-error a Date is a datetime, no date
+      a.values(1, price, new PyFraction(1, 2), id, now, new Date(), noon);
     `;
     expect(await compile(text)).toEqual([]);
   });
@@ -270,7 +313,7 @@ describe('the declarations of generated wrappers', () => {
   it('S71 are matched by scripts that Node can load, with the same names', () => {
     const script = generated.files.get('specimen/names.js') ?? '';
     const exported = [...script.matchAll(/export (?:const (\S+)|\{ \S+ as (\S+) \})/g)].map(([, own, as]) => own ?? as);
-    expect(exported).toHaveLength(25);
+    expect(exported).toHaveLength(26);
     expect(exported).toEqual(
       expect.arrayContaining(['default', 'delete', 'new', 'then_', '__proto__', 'Symbol', 'T', 't']),
     );

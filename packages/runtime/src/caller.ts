@@ -88,7 +88,11 @@ export abstract class ContextCaller implements PythonCaller {
   protected abstract readonly context: CallContext;
 
   // Async functions: an error carries the frames of whoever awaits.
-  async call<R>(target: string, args: readonly unknown[] = NO_ARGUMENTS, options: CallOptions = NO_OPTIONS): Promise<R> {
+  async call<R>(
+    target: string,
+    args: readonly unknown[] = NO_ARGUMENTS,
+    options: CallOptions = NO_OPTIONS,
+  ): Promise<R> {
     checkTarget(target);
     if (!Array.isArray(args)) throw new ConfigError(`call('${target}'): args must be an array`);
     const encoding = new EncodeContext();

@@ -39,14 +39,7 @@ export { PyComplex, PyDecimal, PyFraction } from './values/numbers.js';
 export { PyUuid } from './values/uuid.js';
 export { registerCodec, type ValueCodec } from './values/registry.js';
 export { RESERVED_MEMBERS } from './handles/chain.js';
-export type {
-  Pending,
-  PendingMembers,
-  PendingResult,
-  PyClass,
-  PyHandle,
-  PyOperators,
-} from './handles/types.js';
+export type { Pending, PendingMembers, PendingResult, PyClass, PyHandle, PyOperators } from './handles/types.js';
 export {
   CallCancelledError,
   CallTimeoutError,

@@ -10,14 +10,7 @@ import {
   type Runtime,
   type LogEvent,
 } from '../src/index.js';
-import {
-  LANES,
-  PYTHON_FIXTURES,
-  rejection,
-  startFixtureRuntime,
-  temporaryDirectory,
-  until,
-} from './support.js';
+import { LANES, PYTHON_FIXTURES, rejection, startFixtureRuntime, temporaryDirectory, until } from './support.js';
 
 const directory = temporaryDirectory();
 

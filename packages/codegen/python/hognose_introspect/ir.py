@@ -14,9 +14,9 @@ class _Kind(TypedDict):
 class IrType(_Kind, total=False):
     """One type. ``kind`` says which of the other fields are there.
 
-    ``none bool int float complex str bytes any unknown self`` stand alone; ``list sequence iterable set`` have
-    ``item``; ``dict mapping`` have ``key`` and ``value``; ``tuple`` has ``items``, or ``item`` where its length is
-    open; ``union`` has ``arms``; ``literal`` has ``values``; ``callable`` has ``parameters`` (null: any) and
+    ``none bool int float complex str bytes any unknown self`` stand alone; ``list sequence iterable collection
+    set`` have ``item``; ``dict mapping`` have ``key`` and ``value``; ``tuple`` has ``items``, or ``item`` where its
+    length is open; ``union`` has ``arms``; ``literal`` has ``values``; ``callable`` has ``parameters`` (null: any) and
     ``result``; ``handle`` and ``value`` have ``name``, the qualified name of a class whose instances stay in Python
     or travel by value; ``ndarray`` has ``dtype`` where it is known.
     """

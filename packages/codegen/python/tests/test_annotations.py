@@ -77,6 +77,7 @@ CASES: list[tuple[object, object]] = [
     (typing.List, {"kind": "list", "item": UNKNOWN}),
     (collections.abc.Sequence[str], {"kind": "sequence", "item": STR}),
     (collections.abc.Iterable[str], {"kind": "iterable", "item": STR}),
+    (collections.abc.Collection[str], {"kind": "collection", "item": STR}),
     (frozenset[int], {"kind": "set", "item": INT}),
     (dict[str, int], {"kind": "dict", "key": STR, "value": INT}),
     (dict, {"kind": "dict", "key": UNKNOWN, "value": UNKNOWN}),

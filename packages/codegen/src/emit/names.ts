@@ -26,7 +26,7 @@ const RESERVED_TYPES = new Set(
   (
     'any unknown never object string number boolean bigint symbol keyof readonly unique infer asserts is abstract ' +
     'intrinsic type out declare namespace module global accessor override ' +
-    'Promise Map ReadonlyMap Uint8Array'
+    'AsyncIterable Date Iterable Map Promise ReadonlyMap ReadonlySet Set Uint8Array'
   ).split(' '),
 );
 

@@ -7,7 +7,24 @@ import type { IrType } from '../ir.js';
  * @internal
  */
 export type RuntimeType =
-  'Kw' | 'NDArray' | 'Pending' | 'PyArg' | 'PyClass' | 'PyFloat' | 'PyHandle' | 'PyInt' | 'PyTuple' | 'TypedArray';
+  | 'Kw'
+  | 'NDArray'
+  | 'Pending'
+  | 'PyArg'
+  | 'PyClass'
+  | 'PyComplex'
+  | 'PyDate'
+  | 'PyDateTime'
+  | 'PyDecimal'
+  | 'PyFloat'
+  | 'PyFraction'
+  | 'PyHandle'
+  | 'PyInt'
+  | 'PyTime'
+  | 'PyTimeDelta'
+  | 'PyTuple'
+  | 'PyUuid'
+  | 'TypedArray';
 
 /** What types need to know of the file that they stand in. @internal */
 export interface TypeScope {
@@ -24,6 +41,17 @@ export interface TypeScope {
 /** dtypes that travel as arrays. */
 const DTYPES = new Set('bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64'.split(' '));
 
+/** Classes whose instances travel as values of the runtime. Those of a subclass, such as `pandas.Timestamp`, do not. */
+const VALUES: ReadonlyMap<string, RuntimeType> = new Map([
+  ['datetime.date', 'PyDate'],
+  ['datetime.datetime', 'PyDateTime'],
+  ['datetime.time', 'PyTime'],
+  ['datetime.timedelta', 'PyTimeDelta'],
+  ['decimal.Decimal', 'PyDecimal'],
+  ['fractions.Fraction', 'PyFraction'],
+  ['uuid.UUID', 'PyUuid'],
+]);
+
 /** What a parameter of this type accepts; undefined where it is whatever can travel. @internal */
 export function parameterType(type: IrType, scope: TypeScope): string | undefined {
   const inner = (part: IrType): string => parameterType(part, scope) ?? scope.runtime('PyArg');
@@ -36,6 +64,8 @@ export function parameterType(type: IrType, scope: TypeScope): string | undefine
       return scope.runtime('PyInt');
     case 'float':
       return `number | ${scope.runtime('PyFloat')}`;
+    case 'complex':
+      return `number | ${scope.runtime('PyFloat')} | ${scope.runtime('PyComplex')}`;
     case 'str':
       return 'string';
     case 'bytes':
@@ -44,11 +74,14 @@ export function parameterType(type: IrType, scope: TypeScope): string | undefine
       return scope.self?.parameter;
     case 'list':
     case 'sequence':
-    case 'iterable':
       return `readonly ${grouped(inner(type.item))}[] | ${scope.runtime('PyHandle')}`;
-    // No value of JavaScript travels as a set: it is made in Python, and its handle passed on.
+    case 'iterable':
+      return `Iterable<${inner(type.item)}> | AsyncIterable<${inner(type.item)}> | ${scope.runtime('PyHandle')}`;
+    // It is asked for its length or searched, which a generator is not made for.
+    case 'collection':
+      return `readonly ${grouped(inner(type.item))}[] | ReadonlySet<${inner(type.item)}> | ${scope.runtime('PyHandle')}`;
     case 'set':
-      return scope.runtime('PyHandle');
+      return `ReadonlySet<${inner(type.item)}> | ${scope.runtime('PyHandle')}`;
     case 'dict':
     case 'mapping': {
       const map = `ReadonlyMap<${inner(type.key)}, ${inner(type.value)}>`;
@@ -66,18 +99,21 @@ export function parameterType(type: IrType, scope: TypeScope): string | undefine
     }
     case 'literal':
       return joined(type.values.map((value) => (typeof value === 'string' ? quoted(value) : String(value))));
-    // A function of JavaScript does not travel. A wrapper does, as the name of what it wraps; its own parameters are
-    // what the wrapper accepts from JavaScript and say nothing of what Python may pass.
+    // What Python passes to it is not known: a wrapper's own parameters are what it accepts from JavaScript.
     case 'callable':
-      return `((...$: never[]) => ${scope.runtime('Pending')}<unknown>) | ${scope.runtime('PyHandle')}`;
+      return `((...$: never[]) => unknown) | ${scope.runtime('PyHandle')}`;
     case 'handle':
       return handleArgument(type.name, scope);
     case 'ndarray':
       return `${scope.runtime('NDArray')} | ${scope.runtime('TypedArray')} | readonly unknown[] | ${scope.runtime('PyHandle')}`;
+    case 'value': {
+      const value = VALUES.get(type.name);
+      if (value === undefined) return undefined;
+      const date = value === 'PyDateTime' ? ' | Date' : '';
+      return `${scope.runtime(value)}${date} | ${scope.runtime('PyHandle')}`;
+    }
     case 'any':
     case 'unknown':
-    case 'complex':
-    case 'value':
       return undefined;
   }
 }
@@ -95,6 +131,8 @@ export function resultType(type: IrType, scope: TypeScope): string | undefined {
       return parameterType(type, scope);
     case 'float':
       return 'number';
+    case 'complex':
+      return scope.runtime('PyComplex');
     case 'self':
       return scope.self?.result;
     case 'list':
@@ -120,6 +158,7 @@ export function resultType(type: IrType, scope: TypeScope): string | undefined {
       return arms.some((arm) => arm === undefined) ? undefined : joined(arms as string[]);
     }
     case 'set':
+      return `Set<${inner(type.item)}>`;
     case 'callable':
       return scope.runtime('PyHandle');
     case 'handle':
@@ -128,12 +167,15 @@ export function resultType(type: IrType, scope: TypeScope): string | undefined {
       const dtype = type.dtype !== undefined && DTYPES.has(type.dtype) ? `<'${type.dtype}'>` : '';
       return `${scope.runtime('NDArray')}${dtype}`;
     }
+    case 'value': {
+      const value = VALUES.get(type.name);
+      return value && scope.runtime(value);
+    }
     // An iterable may be a list, which arrives as an array, or a generator, which stays a handle.
     case 'iterable':
+    case 'collection':
     case 'any':
     case 'unknown':
-    case 'complex':
-    case 'value':
       return undefined;
   }
 }
@@ -148,11 +190,13 @@ export function acceptsMapping(type: IrType): boolean {
   switch (type.kind) {
     case 'any':
     case 'unknown':
-    case 'value':
     case 'iterable':
+    case 'collection':
     case 'dict':
     case 'mapping':
       return true;
+    case 'value':
+      return !VALUES.has(type.name);
     case 'union':
       return type.arms.some(acceptsMapping);
     default:
@@ -163,9 +207,8 @@ export function acceptsMapping(type: IrType): boolean {
 function keyKind(key: IrType): 'string' | 'unknown' | 'other' {
   if (key.kind === 'str') return 'string';
   if (key.kind === 'literal' && key.values.every((value) => typeof value === 'string')) return 'string';
-  return key.kind === 'unknown' || key.kind === 'any' || key.kind === 'value' || key.kind === 'union'
-    ? 'unknown'
-    : 'other';
+  if (key.kind === 'value') return VALUES.has(key.name) ? 'other' : 'unknown';
+  return key.kind === 'unknown' || key.kind === 'any' || key.kind === 'union' ? 'unknown' : 'other';
 }
 
 /** An object of a class: its interface where this file has it. */

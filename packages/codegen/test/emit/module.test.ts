@@ -56,7 +56,7 @@ class Anything {
     const many = () => Array.from({ length: 1 + this.below(3) }, inner);
     switch (depth > 2 ? 0 : this.below(10)) {
       case 1:
-        return { kind: this.of(['list', 'sequence', 'iterable', 'set'] as const), item: inner() };
+        return { kind: this.of(['list', 'sequence', 'iterable', 'collection', 'set'] as const), item: inner() };
       case 2:
         return { kind: this.of(['dict', 'mapping'] as const), key: inner(), value: inner() };
       case 3:

@@ -65,8 +65,7 @@ class Canceller:
     def cancel(self, call_id: int, reason: int) -> None:
         """Cancels a call; one that is unknown has ended, or is still to come."""
         core = self._core
-        if call_id not in core.alive:
-            core.note_ahead(call_id, reason)
+        if call_id not in core.alive and core.note_ahead(call_id, reason):
             return
         self.reasons[call_id] = reason
         core.is_watching = True

@@ -49,6 +49,7 @@ __all__ = ["Core", "exit_status"]
 
 #: Calls that were cancelled or taken back before they arrived, at most.
 _MOST_AHEAD: Final = 4096
+_NOBODY: Final = object()
 
 
 class Core:
@@ -100,10 +101,11 @@ class Core:
         #: Set in a process that user code has forked.
         self.is_forked = False
         self._is_draining = False
-        self._is_drained = False
+        #: Held from the moment on at which nothing is left to be answered.
+        self._drained = threading.Lock()
         #: What was asked about calls that have not arrived: urgent messages overtake calls. The reason of a
         #: cancellation, or None for a call to give back.
-        self._ahead: dict[int, int | None] = {}
+        self._ahead: dict[int, Any] = {}
         #: How many calls were read, and how many of them were given back.
         self.read_calls = 0
         self._given_back = 0
@@ -159,25 +161,36 @@ class Core:
         """Whether a call that has arrived may run; where it may not, it has been answered or given back."""
         call_id = call[ID]
         if call_id in self._ahead:
-            reason = self._ahead.pop(call_id)
+            reason = self._ahead.pop(call_id, _NOBODY)
             self.is_unusual = self._is_draining or bool(self._ahead)
             if reason is None:
                 self._give_back([call])
-            else:
+                return False
+            if reason is not _NOBODY:
                 self.canceller.refuse(call, reason)
-            return False
+                return False
         if self._is_draining and call[PARENT] not in self.alive:
             self._give_back([call])
             return False
         return True
 
-    def note_ahead(self, call_id: int, reason: int | None) -> None:
-        """Remembers what is to be done with a call that has not arrived, or was answered long ago."""
+    def note_ahead(self, call_id: int, reason: int | None) -> bool:
+        """Remembers what is to be done with a call that is still to arrive; one that has ended needs nothing.
+
+        Returns:
+            Whether that is all; False where the call has arrived meanwhile.
+        """
+        if self.page.has_started_lately(call_id):
+            return call_id not in self.alive
         if len(self._ahead) >= _MOST_AHEAD:
             del self._ahead[next(iter(self._ahead))]
         self._ahead[call_id] = reason
         self.is_unusual = True
+        # Whoever reads first makes the call known, and then looks here.
+        if call_id in self.alive and self._ahead.pop(call_id, _NOBODY) is not _NOBODY:
+            return False
         self.reader.attend()
+        return True
 
     # Calls that go.
 
@@ -199,8 +212,9 @@ class Core:
             call = self.take_queued(call_id)
             if call is not None:
                 calls.append(call)
-            elif call_id not in self.alive:
-                self.note_ahead(call_id, None)
+            elif call_id not in self.alive and not self.note_ahead(call_id, None):
+                call = self.take_queued(call_id)  # it has arrived just now
+                calls += [] if call is None else [call]
         self._give_back(calls)
 
     def drain(self) -> None:
@@ -246,8 +260,7 @@ class Core:
             self._say_goodbye_when_drained()
 
     def _say_goodbye_when_drained(self) -> None:
-        if self._is_draining and not self.alive and not self._is_drained:
-            self._is_drained = True
+        if self._is_draining and not self.alive and self._drained.acquire(blocking=False):
             self.has_said_goodbye = True
             self.outbox.post(self.lane.pack([WORKER_MESSAGE_GOODBYE, "drained"]))
             self.reader.finish("the worker was drained")

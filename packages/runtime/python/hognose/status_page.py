@@ -52,6 +52,10 @@ class StatusPage:
         words[RING + (number & 255)] = call_id
         words[COUNT] = number + 1
 
+    def has_started_lately(self, call_id: int) -> bool:
+        """Whether a call is one of those that were started last."""
+        return call_id in self.words[RING : RING + 256].tolist()
+
     def take_slot(self) -> int:
         """The word of a slot for one more thread; 0 where all are taken: that thread is not shown then."""
         try:

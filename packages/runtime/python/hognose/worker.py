@@ -33,6 +33,9 @@ from hognose.transport.socket_writer import SocketWriter
 
 __all__ = ["Bootstrap", "Worker", "run"]
 
+#: See `_prepare_process`.
+_SWITCH_INTERVAL_S: Final = 0.001
+
 #: Packages that make a worker capable of more, where they are installed.
 _CAPABILITIES: Final = ("numpy", "pyarrow")
 
@@ -98,6 +101,8 @@ def _prepare_process(bootstrap: Bootstrap) -> None:
     sys.path[:0] = bootstrap.python_path
     # A segfault's Python stack goes to stderr, whose end the host keeps: the crashed thread's, not all of gRPC's.
     faulthandler.enable(all_threads=False)
+    # How long a thread that cancels a loop in Python waits for its turn, twice; the default is for fewer switches.
+    sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to answer
     # User code that reads stdin gets an end of file, never a part of the bootstrap or a hang.
     null = os.open(os.devnull, os.O_RDONLY)
