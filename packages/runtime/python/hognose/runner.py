@@ -183,6 +183,8 @@ class MainRunner(Runner):
             core.sources.references,
             core.streams.ready,
         )
+        # What is written on a thread of gRPC's has not left yet: a call that may end the process would take it along.
+        settle = lane.settle
         while True:
             before = monotonic_ns()
             while queue:
@@ -195,6 +197,8 @@ class MainRunner(Runner):
                     key = _key_of(call)
                 if gathered and (key not in fast or len(gathered) > MOST_MESSAGES or outbox.bytes > MOST_BYTES):
                     flush()
+                if key not in fast:
+                    settle()
                 calls.append(call)
                 number = next(numbers)
                 words[RING + (number & 255)] = call_id

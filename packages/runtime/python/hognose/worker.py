@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import signal
+import socket
 import sys
 import threading
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Bootstrap:
         status_page: The file in which the worker notes what it runs; None: nobody looks.
         threads: How many threads run calls.
         spin_us: How many microseconds the worker polls for the next frame before it sleeps.
+        has_control: Whether the host takes a control connection also beside the gRPC lane.
         log_level: The root logger's level; None: as Python has it.
     """
 
@@ -68,6 +70,7 @@ class Bootstrap:
     status_page: str | None = None
     threads: int = 1
     spin_us: int = 50
+    has_control: bool = False
     log_level: int | None = None
 
 
@@ -145,22 +148,33 @@ class Worker:
                 raise MissingPackage(package) from error
 
             # The host dials as soon as the lifeline says that this worker listens.
-            lane: Any = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
+            grpc_lane = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
             self._hold_lifeline(bootstrap)
-            lane.write([lane.pack(_hello(bootstrap, ROLE_DATA, secret=""))])
-            core.attach(lane)
+            grpc_lane.write([grpc_lane.pack(_hello(bootstrap, ROLE_DATA, secret=""))])
+            grpc_lane.has_control = bootstrap.has_control
+            core.attach(grpc_lane)
+            if bootstrap.has_control:
+                self._obey(self._dial_control(bootstrap))
             return core.lane
         self._hold_lifeline(bootstrap)
-        control = connect(bootstrap.address)
-        writer = SocketWriter(control, core.codec)
-        writer.write([writer.pack(_hello(bootstrap, ROLE_CONTROL, bootstrap.secret))])
+        control = self._dial_control(bootstrap)
         data = connect(bootstrap.address)
         lane = SocketLane(data, core.codec, spin_ns=bootstrap.spin_us * 1000)
         lane.write([lane.pack(_hello(bootstrap, ROLE_DATA, bootstrap.secret))])
         core.attach(lane)
-        core.connections += (control, data)
-        self.listen(ControlLane(control, core.codec))
+        core.connections.append(data)
+        self._obey(control)
         return core.lane
+
+    def _dial_control(self, bootstrap: Bootstrap) -> socket.socket:
+        control = connect(bootstrap.address)
+        writer = SocketWriter(control, self.core.codec)
+        writer.write([writer.pack(_hello(bootstrap, ROLE_CONTROL, bootstrap.secret))])
+        return control
+
+    def _obey(self, control: socket.socket) -> None:
+        self.core.connections.append(control)
+        self.listen(ControlLane(control, self.core.codec))
 
     def listen(self, control: ControlLane) -> None:
         """Does what comes on the control connection, on a thread that waits for nothing else."""

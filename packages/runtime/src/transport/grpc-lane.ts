@@ -1,4 +1,5 @@
 /** The gRPC lane: `hognose.v1.Worker.Attach`, dialled at a worker that serves it. */
+import type { Socket } from 'node:net';
 import { Client, credentials, Metadata, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import { DecodeError } from '../errors.js';
 import type { HostMessage } from '../gen/messages.js';
@@ -7,6 +8,7 @@ import { Assembly } from './assembly.js';
 import { Backlog, PART_BYTES, sizeOf } from './backlog.js';
 import { decodeFrame, decodeMessage, encodeFrame, encodeMessage } from './grpc-codec.js';
 import type { Lane, LaneEvents } from './lane.js';
+import { FrameWriter } from './socket-codec.js';
 
 const ATTACH = '/hognose.v1.Worker/Attach';
 /** Metadata key in which the host proves itself. */
@@ -33,6 +35,7 @@ export class GrpcLane implements Lane {
   readonly #events: LaneEvents;
   readonly #assembly: Assembly;
   readonly #backlog = new Backlog();
+  #control: Socket | undefined;
   #underWay: UnderWay | undefined;
   #lastPartsId = 0;
   #partsUnderWay = 0;
@@ -43,9 +46,14 @@ export class GrpcLane implements Lane {
   /**
    * @param address - Where the worker listens, in gRPC's notation.
    * @param secret - What the worker expects of its host.
+   * @param control - The control connection, owned by the lane; undefined: what is urgent goes on the stream.
    */
-  constructor(address: string, secret: string, context: DecodeContext, events: LaneEvents) {
+  constructor(address: string, secret: string, context: DecodeContext, events: LaneEvents, control?: Socket) {
     this.#context = context;
+    this.#control = control;
+    control?.on('error', () => undefined);
+    control?.on('close', () => (this.#control = undefined));
+    control?.resume();
     this.#events = events;
     this.#assembly = new Assembly(
       (bytes) => decodeMessage(bytes, context),
@@ -81,8 +89,9 @@ export class GrpcLane implements Lane {
 
   urgent(message: HostMessage): void {
     if (this.#isClosed || (message.kind === 'cancel' && this.#giveUp(message.id))) return;
-    this.send(message);
-    this.#flush();
+    if (this.#control === undefined) this.send(message);
+    this.#flush(); // what it is about may stand there
+    this.#control?.write(new FrameWriter().frame([message]));
   }
 
   close(): void {
@@ -92,6 +101,7 @@ export class GrpcLane implements Lane {
   }
 
   destroy(): void {
+    this.#control?.destroy();
     this.#stream.cancel();
     this.#client.close();
   }

@@ -87,6 +87,7 @@ export class WorkerProcess {
         grpc_address: bootstrap.grpcAddress,
         preload: options.preload,
         python_path: bootstrap.pythonPath,
+        has_control: true,
         status_page: bootstrap.statusPage,
         threads: options.threads,
         spin_us: options.spin ? SPIN_US : 0,

@@ -95,7 +95,7 @@ export class Worker implements HandleOwner {
   readonly #sessions = new Map<number, number | undefined>();
   readonly #toldSessions = new Set<number>();
   #pythonPathSent: number;
-  #dialledSockets: { data?: Dialled; control?: Dialled } = {};
+  readonly #dialledSockets: { data?: Dialled; control?: Dialled } = {};
   #lane: Lane | undefined;
   #lifeline: Socket | undefined;
   #state: 'starting' | 'ready' | 'ended' = 'starting';
@@ -390,32 +390,28 @@ export class Worker implements HandleOwner {
     });
   }
 
+  /** Takes one of the worker's connections; the lane is complete with all that it needs. */
   #dialled(connection: Dialled): void {
     const { socket, hello } = connection;
-    if (hello.role === Role.LIFELINE && this.#lifeline === undefined) {
-      this.#lifeline = socket;
-      // On the gRPC lane the lifeline says that the worker listens.
-      if (this.#options.transport === 'grpc')
-        this.#lane = new GrpcLane(this.#grpcAddress, this.#secret, this.#values, this.#laneEvents);
-      return;
-    }
+    const isGrpc = this.#options.transport === 'grpc';
     const sockets = this.#dialledSockets;
-    if (hello.role === Role.DATA && sockets.data === undefined) sockets.data = connection;
+    if (hello.role === Role.LIFELINE && this.#lifeline === undefined) this.#lifeline = socket;
     else if (hello.role === Role.CONTROL && sockets.control === undefined) sockets.control = connection;
+    else if (hello.role === Role.DATA && sockets.data === undefined && !isGrpc) sockets.data = connection;
     else {
       socket.destroy();
       return;
     }
-    if (sockets.data === undefined || sockets.control === undefined) return;
-    this.#lane = new SocketLane(
-      sockets.data.socket,
-      sockets.data.received,
-      sockets.control.socket,
-      this.#values,
-      this.#laneEvents,
-      { spin: this.#options.spin },
-    );
-    this.#dialledSockets = {};
+    const { data, control } = sockets;
+    if (control === undefined || this.#lane !== undefined) return;
+    if (isGrpc) {
+      // The lifeline says that the worker listens.
+      if (this.#lifeline !== undefined)
+        this.#lane = new GrpcLane(this.#grpcAddress, this.#secret, this.#values, this.#laneEvents, control.socket);
+    } else if (data !== undefined) {
+      const { spin } = this.#options;
+      this.#lane = new SocketLane(data.socket, data.received, control.socket, this.#values, this.#laneEvents, { spin });
+    }
   }
 
   /** Makes what frames refer to. */

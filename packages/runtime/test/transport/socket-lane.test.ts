@@ -220,7 +220,7 @@ describe('SocketLane', () => {
       [[WORKER_CHUNK, 1, 3, Uint8Array.of(1)], [WORKER_CHUNK, 1, 4, Uint8Array.of(1)]], // prettier-ignore
       /of 4 where 3 were announced/,
     ],
-    ['of no call, in parts that are no message', partsOf(1, ['x'], 9), /unknown kind x/],
+    ['of no call, in parts that are no message', partsOf(1, ['x'], 9), /unknown kind 'x'/],
     ['of no call, that is too large', [[WORKER_CHUNK, 1, 2 ** 52, Uint8Array.of(1)]], /4503599627370496 bytes cannot/],
     [
       'in too many messages of parts',

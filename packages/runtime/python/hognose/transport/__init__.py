@@ -27,8 +27,9 @@ class Lane(Protocol):
     has arrived stays there for the next to receive. Anywhere else in a lane it could lose a part of a frame.
     """
 
-    #: Whether urgent messages arrive on a connection of their own (`ControlLane`), and not here.
-    has_control: bool
+    @property
+    def has_control(self) -> bool:
+        """Whether urgent messages arrive on a connection of their own (`ControlLane`), and not here."""
 
     def receive(self) -> Frame | None:
         """Waits for the next frame; None when the host has closed the lane.
@@ -70,6 +71,9 @@ class Lane(Protocol):
         Raises:
             OSError: When the host is gone.
         """
+
+    def settle(self) -> None:
+        """Waits until what was written has left the process, so that its end loses nothing; large messages apart."""
 
     def close(self) -> None:
         """Closes the lane after what was written has left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import queue
 import threading
@@ -60,10 +61,15 @@ def serve(address: str, secret: str, codec: Codec) -> GrpcLane:
     return lane
 
 
+#: How long `settle` waits before it looks by itself.
+_LOOK_AGAIN_S: Final = 0.05
+
+
 class GrpcLane:
     """Carries frames between the stream's own threads and those that run calls; see `Lane`."""
 
-    has_control: Final = False
+    #: Whether urgent messages come on a connection of their own; set before the lane is used.
+    has_control = False
 
     server: grpc.Server
 
@@ -84,6 +90,10 @@ class GrpcLane:
         self._sent: deque[list[bytes]] = deque()
         self._backlog = Backlog(identify)
         self._send_tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
+        #: How many of the frames in `_sent` were ever put there, and how many have left the process.
+        self._written = 0
+        self._left = 0
+        self._departures: queue.SimpleQueue[None] | None = None
         self._is_closing = False
         self._host_is_gone = False
         #: Set when the stream is over, whoever has ended it.
@@ -147,8 +157,20 @@ class GrpcLane:
             raise BrokenPipeError("the host has ended its stream")
         ready = self._backlog.sort(packed)
         if ready:
+            self._written += 1
             self._sent.append(ready)
         self._send_tokens.put(None)
+
+    def settle(self) -> None:
+        """See `Lane.settle`."""
+        wanted = self._written
+        if self._left >= wanted:
+            return
+        departures = self._departures = queue.SimpleQueue()
+        while self._left < wanted and not self._host_is_gone:
+            with contextlib.suppress(queue.Empty):
+                departures.get(timeout=_LOOK_AGAIN_S)  # one may have left before this queue was known
+        self._departures = None
 
     def close(self) -> None:
         """See `Lane.close`."""
@@ -187,6 +209,9 @@ class GrpcLane:
         while not self._host_is_gone:
             if self._sent:
                 yield write_frame(self._sent.popleft())
+                self._left += 1  # gRPC asks for the next when this one was sent
+                if self._departures is not None:
+                    self._departures.put(None)
                 if parts is None:
                     continue
             if parts is None:

@@ -46,6 +46,9 @@ class SocketLane(SocketReader, SocketWriter):
         SocketReader.__init__(self, connection, codec, spin_ns=spin_ns)
         SocketWriter.__init__(self, connection, codec)
 
+    def settle(self) -> None:
+        """See `Lane.settle`: writing has handed it to the system."""
+
     def close(self) -> None:
         """See `Lane.close`."""
         with contextlib.suppress(OSError):  # the host is gone
