@@ -10,8 +10,6 @@ import type { Session } from './sessions/session.js';
 export interface CallContext {
   readonly runtime?: Runtime | undefined;
   readonly session?: Session | undefined;
-  /** Name of the pool; undefined: the runtime's only one. */
-  readonly pool?: string | undefined;
   /** Milliseconds; undefined: as the runtime's options say. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -154,4 +154,18 @@ describe.each(LANES)('sessions over %s', (transport) => {
     expect(error).toBeInstanceOf(SessionClosedError);
     expect(error.message).toContain('ttlMs');
   });
+
+  test('S27 20,000 objects are held and none is evicted; beyond maxHandles comes a HandleQuotaError', async () => {
+    await using own = await startFixtureRuntime({ transport, maxHandles: 20_000 });
+    const held = await Promise.all(
+      Array.from({ length: 20_000 }, (_, index) => own.call<Held>('probe.Counter', [index])),
+    );
+    const error = await rejection(own.call('probe.Counter', [-1]));
+    expect(error).toBeInstanceOf(HandleQuotaError);
+    expect(error.message).toContain('maxHandles');
+    const values = await Promise.all(held.map((handle) => handle.get()));
+    expect(values).toEqual(held.map((_, index) => index));
+    await held[0]?.$release();
+    expect(await (await own.call<Held>('probe.Counter', [7])).get()).toBe(7);
+  });
 });

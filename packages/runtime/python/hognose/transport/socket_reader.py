@@ -35,6 +35,10 @@ _length_of: Final = struct.Struct("<I").unpack_from
 _HAS_NO_WAIT: Final = hasattr(socket, "MSG_DONTWAIT")
 _NO_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 _yield_processor: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
+#: After so many frames that were there at the first look (the host runs on this processor, or is ahead), polling gains
+#: nothing: so many waits begin without it.
+_MOST_PROMPT: Final = 16
+_SLEEPS: Final = 256
 #: What `_poll` returns when there is nothing to read.
 _NOTHING_YET: Final = -1
 
@@ -54,6 +58,9 @@ class SocketReader:
         self._receive_now_into = connection.recv_into if _HAS_NO_WAIT else _ReceiveWithoutFlag(connection)
         self._decode = codec.decode_frame
         self._spin_ns = spin_ns if _HAS_NO_WAIT else 0
+        #: How many frames in a row were there at the first look, and how many waits are not begun by polling.
+        self._prompt = 0
+        self._sleeps = 0
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         # What has arrived and was not taken yet: buffer[start:end].
         self._start = 0
@@ -69,7 +76,11 @@ class SocketReader:
                 if frame is not None:
                     return frame
                 self._make_room()
-            count = self._poll(self._spin_ns) if self._spin_ns else _NOTHING_YET
+            if self._sleeps:
+                self._sleeps -= 1
+                count = _NOTHING_YET
+            else:
+                count = self._poll(self._spin_ns) if self._spin_ns else _NOTHING_YET
             if count == _NOTHING_YET:
                 try:
                     count = self._receive_into(self._buffer[self._end :] if self._end else self._buffer)
@@ -127,11 +138,17 @@ class SocketReader:
             _yield_processor()
         while True:
             try:
-                return self._receive_now_into(target, 0, _NO_WAIT)
+                count = self._receive_now_into(target, 0, _NO_WAIT)
             except BlockingIOError:
-                pass
+                self._prompt = 0
             except ConnectionError:
                 return 0
+            else:
+                if spin_ns and until == 0:
+                    self._prompt += 1
+                    if self._prompt == _MOST_PROMPT:
+                        self._prompt, self._sleeps = 0, _SLEEPS
+                return count
             if spin_ns == 0 or self._waker.is_woken:
                 return _NOTHING_YET
             now = perf_counter_ns()
