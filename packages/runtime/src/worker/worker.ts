@@ -29,8 +29,6 @@ import { pythonErrorOf } from './python-error.js';
 import { StatusPage } from './status-page.js';
 import { WorkerProcess, type Exit } from './worker-process.js';
 
-/** Version of the encoding of values. */
-const PAYLOAD_VERSION = 1;
 /** Exit status of a worker whose interpreter lacks what it needs (EX_CONFIG). */
 const ENVIRONMENT_STATUS = 78;
 /** How long a process that has lost its lane may take to end by itself. */
@@ -106,6 +104,8 @@ export class Worker implements HandleOwner {
   #serviceMs: number | undefined;
   #lastAnswerAt = 0;
   #sourceHash = '';
+  /** The encoding of values that both sides know. */
+  #payloadVersion = 0;
   #startProblem: string | undefined;
   /** Why this side has ended the process. */
   #killReason: string | undefined;
@@ -370,7 +370,7 @@ export class Worker implements HandleOwner {
     this.#lane?.send({
       kind: 'call',
       id,
-      payloadVersion: PAYLOAD_VERSION,
+      payloadVersion: this.#payloadVersion,
       callType: request.callType,
       target: request.target,
       args: request.args,
@@ -393,6 +393,7 @@ export class Worker implements HandleOwner {
   /** Takes one of the worker's connections; the lane is complete with all that it needs. */
   #dialled(connection: Dialled): void {
     const { socket, hello } = connection;
+    this.#payloadVersion = connection.payloadVersion;
     const isGrpc = this.#options.transport === 'grpc';
     const sockets = this.#dialledSockets;
     if (hello.role === Role.LIFELINE && this.#lifeline === undefined) this.#lifeline = socket;
