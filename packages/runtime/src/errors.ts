@@ -47,7 +47,11 @@ function branded(name: string, type: { prototype: object }): void {
   Object.defineProperty(type, Symbol.hasInstance, {
     value(this: { prototype: object }, value: unknown): boolean {
       if (typeof value !== 'object' || value === null) return false;
-      return this === type ? brand in value : Object.prototype.isPrototypeOf.call(this.prototype, value);
+      try {
+        return this === type ? brand in value : Object.prototype.isPrototypeOf.call(this.prototype, value);
+      } catch {
+        return false; // a proxy that throws, or was revoked: anybody may throw one
+      }
     },
   });
 }

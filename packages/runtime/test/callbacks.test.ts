@@ -144,4 +144,61 @@ describe.each(LANES)('callbacks over %s', (transport) => {
     await Promise.all(['a', 'b'].map((name) => storage.run(name, () => runtime.call('flows.call_back', [look]))));
     expect(seen.sort()).toEqual(['a', 'b']);
   });
+
+  test('a thrown value that cannot be looked at is told to Python, and comes back', async () => {
+    const hostile = new Error('x');
+    Object.defineProperty(hostile, 'stack', {
+      get() {
+        throw new Error('not even this');
+      },
+    });
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const thrown of [hostile, proxy]) {
+      const fail = (): never => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- anybody may
+        throw thrown;
+      };
+      const later = async (): Promise<never> => {
+        await Promise.resolve();
+        return fail();
+      };
+      for (const callback of [fail, later]) {
+        let error: unknown;
+        try {
+          await runtime.call('flows.call_back', [callback]);
+        } catch (reason) {
+          error = reason; // no promise could resolve to it: it would be asked for its then
+        }
+        expect(error === thrown).toBe(true);
+      }
+    }
+    expect(await runtime.call('operator.add', [1, 2])).toBe(3);
+  });
+
+  test('a pending result inside of what a callback returns is an EncodeError, and nothing else', async () => {
+    const counter = (): unknown => ({ inner: [runtime.module('collections.Counter')('a')] });
+    const [name, text] = await runtime.call<string[]>('flows.catch', [counter]);
+    expect(name).toBe('JavaScriptError');
+    expect(text).toContain('await it first');
+  });
+
+  test('a nested call that is out of time ends alone, and not the call whose callback has made it', async () => {
+    const impatient = async (): Promise<string> => {
+      const error = await rejection(runtime.call('time.sleep', [5], { timeoutMs: 30 }));
+      return error.name;
+    };
+    for (let round = 0; round < 5; round += 1)
+      expect(await runtime.call('flows.call_back', [impatient])).toBe('CallTimeoutError');
+  });
+
+  test('a session can be closed from a callback of its own', async () => {
+    const session = runtime.session();
+    const close = async (): Promise<number> => {
+      await session.close();
+      return 5;
+    };
+    expect(await session.call('flows.call_back', [close])).toBe(5);
+    expect(await rejection(session.call('probe.pid'))).toMatchObject({ code: 'SESSION_CLOSED' });
+  });
 });

@@ -115,7 +115,13 @@ describe.each(LANES)('cancellation over %s', (transport) => {
     expect(await runtime.call('flows.rest_of_deadline', [], { timeoutMs: 0 })).toBeNull();
   });
 
-  test('a stream that is aborted ends with the reason', async () => {
+  test('a call that is out of time during an import leaves the import whole', async () => {
+    const error = await rejection(runtime.call('slow_package.facts', [], { timeoutMs: 100 }));
+    expect(error).toBeInstanceOf(CallTimeoutError);
+    expect(await runtime.call('slow_package.facts')).toEqual(['X']);
+  });
+
+  test('a stream that is left ends, and its worker goes on', async () => {
     const stream = await runtime.call<PyHandle & AsyncIterable<unknown>>('itertools.count', [1]);
     const taken: unknown[] = [];
     for await (const item of stream) {

@@ -128,6 +128,16 @@ describe.each(LANES)('streams over %s', (transport) => {
     await own.close();
   });
 
+  test('a stream that nobody takes items from does not delay the end of the runtime', async () => {
+    const own = await startFixtureRuntime({ transport });
+    const stream = await own.call<Items>('flows.noted_numbers');
+    const iterator = stream[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ value: 0, done: false });
+    const started = performance.now();
+    await own.close();
+    expect(performance.now() - started).toBeLessThan(4_000); // it was the whole of 5 s
+  });
+
   test('JavaScript iterables and generators are iterables in Python', async () => {
     let isClosed = false;
     function* letters(): Generator<string> {

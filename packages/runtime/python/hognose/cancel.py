@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from hognose.core import Core
     from hognose.runner import MainRunner
 
-__all__ = ["Canceller", "is_interruptible"]
+__all__ = ["Canceller", "is_importing", "is_interruptible"]
 
 #: How long a call has to end before it is interrupted again: the first time, and from then on.
 FIRST_PAUSE_S: Final = 0.01
 PAUSE_S: Final = 0.05
+
+#: How the files of the import system begin.
+_IMPORTING: Final = "<frozen importlib"
 
 _INTERRUPTIBLE: Final = dispatch.INTERRUPTIBLE | streams.INTERRUPTIBLE
 
@@ -139,12 +142,25 @@ class Canceller:
 
 
 def is_interruptible(frame: FrameType | None) -> bool:
-    """Whether an exception may be raised in a frame: in the user's code, or where the worker only calls it."""
+    """Whether an exception may be raised in a frame: in the user's code, or where the worker only calls it.
+
+    Never within an import: Python would forget the package and keep its submodules, and every later import of it in
+    this process would lack them.
+    """
     while frame is not None:
         code = frame.f_code
         if code in _INTERRUPTIBLE:
             return True
-        if code.co_filename.startswith(OWN_DIRECTORY):
+        if code.co_filename.startswith((OWN_DIRECTORY, _IMPORTING)):
             return False
+        frame = frame.f_back
+    return False
+
+
+def is_importing(frame: FrameType | None) -> bool:
+    """Whether a frame runs within an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORTING):
+            return True
         frame = frame.f_back
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from time import monotonic_ns
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hognose import context
 from hognose.call import CREDIT, ID, INLINE, MODE, ROOT, SCALARS, SESSION, STEPS, TARGET, USES, Call
+from hognose.cancel import is_importing
 from hognose.dispatch import Suspended, evaluate, is_awaitable
 from hognose.errors import HognoseCancel, HognoseError
 from hognose.gen.messages import RESULT_MODE_HANDLE, WORKER_MESSAGE_RESULT
@@ -317,7 +319,11 @@ class PoolRunner(Runner):
         """See `Runner.interrupt`."""
         with self._lock:
             # What runs here does not change while the lock is held and the user's code runs.
-            if self._is_exposed and any(call[ID] == call_id for call in self.calls):
+            if (
+                self._is_exposed
+                and any(call[ID] == call_id for call in self.calls)
+                and not is_importing(sys._current_frames().get(self.ident))
+            ):
                 self._is_hit = True
                 self._raise_in_thread(self.ident, HognoseCancel)
 

@@ -18,10 +18,12 @@ class Waiter:
         calls: The calls under way on that thread, kept up to date by it.
     """
 
-    __slots__ = ("_token", "answer", "calls", "cancelled_by", "is_blocked", "nested")
+    __slots__ = ("_depth", "_token", "answer", "calls", "cancelled_by", "is_blocked", "nested")
 
     def __init__(self, calls: list[Call]) -> None:
         self.calls = calls
+        #: Those above are nested in the wait, and end without it.
+        self._depth = len(calls)
         #: The message that it waits for.
         self.answer: list[Any] | None = None
         #: Calls to run in place, as they belong to one of its own.
@@ -34,8 +36,8 @@ class Waiter:
         self._token.acquire()
 
     def runs(self, call_id: int) -> bool:
-        """Whether its thread has a call under way."""
-        return any(call[ID] == call_id for call in tuple(self.calls))
+        """Whether a call under way on its thread waits here."""
+        return any(call[ID] == call_id for call in tuple(self.calls)[: self._depth])
 
     def has_work(self) -> bool:
         """Whether something was given to it."""

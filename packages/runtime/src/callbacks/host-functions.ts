@@ -1,6 +1,6 @@
 /** Functions of JavaScript that one worker's Python holds: they are kept, called and given up from here. */
 import type { AsyncResource } from 'node:async_hooks';
-import { DecodeError } from '../errors.js';
+import { DecodeError, EncodeError } from '../errors.js';
 import type { Callback, HostMessage, Released } from '../gen/messages.js';
 import { globalState } from '../global-state.js';
 import type { HandleOwner } from '../handles/core.js';
@@ -77,6 +77,11 @@ export class HostFunctions {
       try {
         const context = new EncodeContext();
         const encoded = encodeResult(value, context);
+        if (context.sources.length > 0)
+          throw new EncodeError(
+            'result',
+            'a pending result cannot travel inside of what a function returns: await it first',
+          );
         if (context.owner !== undefined && context.owner !== this.#owner) {
           throw new TypeError(
             `a callback returned an object of worker ${context.owner.id} to worker ${this.#owner.id}`,
@@ -128,12 +133,19 @@ export class HostFunctions {
       this.#thrown.set(id, error);
       (call.thrown ??= []).push(id);
     }
-    const { name, message, stack } = (typeof error === 'object' && error !== null ? error : {}) as Partial<Error>;
+    const property = (key: 'name' | 'message' | 'stack', fallback: string): string => {
+      try {
+        const value = (error as Partial<Error> | null | undefined)?.[key];
+        return typeof value === 'string' ? value : fallback;
+      } catch {
+        return fallback; // a getter or a proxy that throws: whatever was thrown, Python is told
+      }
+    };
     return {
       id,
-      name: typeof name === 'string' ? name : 'Error',
-      message: typeof message === 'string' ? message : textOf(error),
-      stack: typeof stack === 'string' ? stack : '',
+      name: property('name', 'Error'),
+      message: property('message', textOf(error)),
+      stack: property('stack', ''),
     };
   }
 }

@@ -1,5 +1,6 @@
 /** A session's state: the worker that its calls run on, and how long it lasts. */
 import { ConfigError, HandleLostError, PoolSaturatedError, SessionClosedError } from '../errors.js';
+import { currentContext } from '../context.js';
 import { globalState } from '../global-state.js';
 import type { HandleOwner } from '../handles/core.js';
 import type { Worker } from '../worker/worker.js';
@@ -98,6 +99,13 @@ export class PinnedSession {
   async close(reason = 'was closed'): Promise<void> {
     this.#closed ??= reason;
     clearTimeout(this.#timer);
+    const { parent, session } = currentContext();
+    const ended = this.#end();
+    // From within a callback of its own: that call ends only after this has returned.
+    if (parent === undefined || session === undefined || pinnedSessionOf(session) !== this) await ended;
+  }
+
+  async #end(): Promise<void> {
     if (this.#outstanding > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     const worker = this.#worker;
     this.#worker = undefined;

@@ -6,6 +6,7 @@ import type { CallRequest, Executor, StreamOptions } from '../call-request.js';
 import {
   DecodeError,
   HandleLostError,
+  PoolClosedError,
   PythonEnvironmentError,
   WorkerCrashedError,
   WorkerStartError,
@@ -331,6 +332,12 @@ export class Worker implements HandleOwner {
 
   /** Ends the process when its running calls have ended; `graceMs` later by force. */
   async close(graceMs: number): Promise<void> {
+    // A stream may be one that nobody takes items from any more.
+    for (const call of this.#inFlight.calls()) {
+      if (call.sink === undefined || call.isSettled) continue;
+      this.cancel(call, CancelReason.ABORT);
+      call.reject(new PoolClosedError(`${call.request.label}: the runtime was closed before the stream had ended`));
+    }
     if (this.#lane === undefined || !this.isReady) this.#process.kill('SIGKILL');
     else this.#lane.urgent({ kind: 'drain' });
     const timer = setTimeout(() => {
