@@ -17,6 +17,7 @@ from hognose.gen.messages import (
     CALL_TYPE_FUNCTION,
     CALL_TYPE_GET_ATTR,
     CALL_TYPE_HAND_OVER,
+    CALL_TYPE_HELPER,
     CALL_TYPE_INLINE,
     CALL_TYPE_ITEM,
     CALL_TYPE_METHOD,
@@ -37,7 +38,7 @@ __all__ = [
     "run_steps",
 ]
 
-_INVOCATIONS: Final = frozenset((CALL_TYPE_FUNCTION, CALL_TYPE_CLASS, CALL_TYPE_METHOD))
+_INVOCATIONS: Final = frozenset((CALL_TYPE_FUNCTION, CALL_TYPE_CLASS, CALL_TYPE_METHOD, CALL_TYPE_HELPER))
 #: Types whose instances need no look at whether they can be awaited.
 _SETTLED: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, set))
 _roots: dict[str, tuple[types.ModuleType, tuple[str, ...]]] = {}

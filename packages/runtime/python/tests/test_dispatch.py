@@ -44,6 +44,11 @@ def call(
     return message
 
 
+@pytest.mark.parametrize("kind", [m.CALL_TYPE_FUNCTION, m.CALL_TYPE_CLASS, m.CALL_TYPE_METHOD, m.CALL_TYPE_HELPER])
+def test_every_kind_of_invocation_calls_what_the_target_names(kind: int) -> None:
+    assert evaluate(call(kind, "operator.add", args=[1, 2])) == 3
+
+
 class TestResolve:
     def test_finds_functions_classes_and_attributes_of_both(self) -> None:
         assert resolve("math.sqrt")(16) == 4
