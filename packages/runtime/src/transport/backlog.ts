@@ -24,11 +24,26 @@ export class Backlog {
     return this.#items[0];
   }
 
-  /** Takes a message that is large, or must stay behind one; returns whether it has. */
-  takes(message: HostMessage): boolean {
-    if (sizeOf(message) <= PART_BYTES && !this.#mustWait(message)) return false;
-    this.#items.push(message);
-    return true;
+  /**
+   * Takes those messages that are large, or must stay behind one.
+   *
+   * @param write - Is called with the others, in frames that are not too large.
+   */
+  sort(messages: readonly HostMessage[], write: (frame: readonly HostMessage[]) => void): void {
+    let frame: HostMessage[] = [];
+    let size = 0;
+    for (const message of messages) {
+      if (this.#takes(message)) continue;
+      const next = sizeOf(message);
+      if (size + next > PART_BYTES && frame.length > 0) {
+        write(frame);
+        frame = [];
+        size = 0;
+      }
+      frame.push(message);
+      size += next;
+    }
+    if (frame.length > 0) write(frame);
   }
 
   /** Forgets the first message. */
@@ -46,6 +61,13 @@ export class Backlog {
 
   clear(): void {
     this.#items.length = 0;
+  }
+
+  /** Takes a message that is large, or must stay behind one; returns whether it has. */
+  #takes(message: HostMessage): boolean {
+    if (sizeOf(message) <= PART_BYTES && !this.#mustWait(message)) return false;
+    this.#items.push(message);
+    return true;
   }
 
   #mustWait(message: HostMessage): boolean {
@@ -106,10 +128,7 @@ function mayHoldReference(bytes: EncodedValue): boolean {
     let code: number | undefined;
     if (tag >= 0xd4 && tag <= 0xd8) code = bytes[at + 1];
     else if (tag >= 0xc7 && tag <= 0xc9) code = bytes[at + 1 + (1 << (tag - 0xc7))];
-    if (code === Extension.HANDLE || code === SOURCE) return true;
+    if (code === Extension.HANDLE || code === Extension.SOURCE) return true;
   }
   return false;
 }
-
-/** The extension that stands for the result of an earlier call. */
-const SOURCE = 22;

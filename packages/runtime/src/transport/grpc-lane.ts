@@ -110,20 +110,9 @@ export class GrpcLane implements Lane {
     if (this.#queued.length === 0 || this.#isClosed) return;
     const messages = this.#queued;
     this.#queued = [];
-    let frame: HostMessage[] = [];
-    let size = 0;
-    for (const message of messages) {
-      if (this.#backlog.takes(message)) continue;
-      const next = sizeOf(message);
-      if (size + next > PART_BYTES && frame.length > 0) {
-        this.#write(frame);
-        frame = [];
-        size = 0;
-      }
-      frame.push(message);
-      size += next;
-    }
-    if (frame.length > 0) this.#write(frame);
+    this.#backlog.sort(messages, (frame) => {
+      this.#write(frame);
+    });
     this.#pump();
   };
 

@@ -126,20 +126,9 @@ export class SocketLane implements Lane {
 
   /** Sends what may go at once in frames that are not too large, and the rest behind the backlog. */
   #sort(messages: readonly HostMessage[]): void {
-    let frame: HostMessage[] = [];
-    let size = 0;
-    for (const message of messages) {
-      if (this.#backlog.takes(message)) continue;
-      const next = sizeOf(message);
-      if (size + next > PART_BYTES && frame.length > 0) {
-        this.#write(frame);
-        frame = [];
-        size = 0;
-      }
-      frame.push(message);
-      size += next;
-    }
-    if (frame.length > 0) this.#write(frame);
+    this.#backlog.sort(messages, (frame) => {
+      this.#write(frame);
+    });
     this.#pump();
   }
 

@@ -71,11 +71,8 @@ class SocketReader:
     def receive(self) -> Frame | None:
         """See `Lane.receive`."""
         while True:
-            if self._end:
-                frame = self._take()
-                if frame is not None:
-                    return frame
-                self._make_room()
+            if self._end and (frame := self._take()) is not None:
+                return frame
             if self._sleeps:
                 self._sleeps -= 1
                 count = _NOTHING_YET
@@ -93,11 +90,8 @@ class SocketReader:
     def receive_or_wake(self) -> Frame | None:
         """See `Lane.receive_or_wake`."""
         while True:
-            if self._end:
-                frame = self._take()
-                if frame is not None:
-                    return frame
-                self._make_room()
+            if self._end and (frame := self._take()) is not None:
+                return frame
             if self._waker.is_woken:
                 self._waker.clear()
                 return NOTHING
@@ -112,11 +106,8 @@ class SocketReader:
     def receive_now(self) -> Frame | None:
         """See `Lane.receive_now`."""
         while True:
-            if self._end:
-                frame = self._take()
-                if frame is not None:
-                    return frame
-                self._make_room()
+            if self._end and (frame := self._take()) is not None:
+                return frame
             count = self._poll(0)
             if count == 0:
                 return None
@@ -159,16 +150,16 @@ class SocketReader:
             _yield_processor()
 
     def _take(self) -> Frame | None:
-        """The next whole frame with a message of what has arrived; None where there is none."""
+        """The next whole frame that holds a message; None where there is none yet, with room for the rest of it."""
         while True:
             start = self._start
             body = start + LENGTH_BYTES
             if body > self._end:
-                return None
+                break
             (length,) = _length_of(self._buffer, start)
             stop = body + length
             if stop > self._end:
-                return None
+                break
             try:
                 messages, is_broken = self._decode(self._buffer[body:stop])
             except (ValueError, RecursionError) as error:
@@ -185,6 +176,8 @@ class SocketReader:
                 return messages, is_broken
             if not self._end:
                 return None
+        self._make_room()
+        return None
 
     def _make_room(self) -> None:
         """Makes room for the rest of the frame that has begun to arrive."""
