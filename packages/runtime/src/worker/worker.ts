@@ -250,10 +250,9 @@ export class Worker implements HandleOwner {
     }, graceMs).unref();
   }
 
-  /** Whether a call that it has been sent has begun, as far as can be told. */
-  hasStarted(call: PendingCall): boolean {
-    const page = call.isAwaiting ? undefined : this.#page.read();
-    return page === undefined || page.running.has(call.id) || page.started.has(call.id);
+  /** Whether a call that it has been sent has begun: without its page nobody knows, and it may have. */
+  hasStarted(call: PendingCall, page = this.#page.read()): boolean {
+    return call.isAwaiting || page === undefined || page.running.has(call.id) || page.started.has(call.id);
   }
 
   /** Grants a stream more items. */
@@ -634,18 +633,14 @@ export class Worker implements HandleOwner {
     const calls = this.#inFlight.calls();
     const page = calls.length > 0 ? this.#page.read() : undefined;
     this.#page.remove();
-    // Without its page nobody knows what it had begun.
-    const hasStarted = (call: PendingCall): boolean =>
-      call.isAwaiting || page === undefined || page.running.has(call.id) || page.started.has(call.id);
-    const isRunning = (call: PendingCall): boolean =>
-      call.isAwaiting || page === undefined || page.running.has(call.id);
     for (const call of calls) {
       const started = (call.siblings ?? [call]).some((sibling) =>
-        calls.includes(sibling) ? hasStarted(sibling) : sibling.isSettled,
+        calls.includes(sibling) ? this.hasStarted(sibling, page) : sibling.isSettled,
       );
       this.#drop(call);
       call.worker = undefined;
-      if (hasStarted(call)) call.reject(this.#crash(call.request, exit, isRunning(call)));
+      const wasRunning = call.isAwaiting || page === undefined || page.running.has(call.id);
+      if (this.hasStarted(call, page)) call.reject(this.#crash(call.request, exit, wasRunning));
       else if (started || call.request.owner === this) call.reject(this.lost(call.request));
       else if (!call.isSettled && (call.siblings === undefined || call.siblings[0] === call))
         this.#events.returned(call);

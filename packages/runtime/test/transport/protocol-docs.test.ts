@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
-import { CallType, ResultMode, type HostMessage } from '../../src/gen/messages.js';
 import * as grpc from '../../src/transport/grpc-codec.js';
 import { decodeFrame, FrameWriter, MAX_FRAME_BYTES } from '../../src/transport/socket-codec.js';
 import { PART_BYTES } from '../../src/transport/backlog.js';
 import { NO_HANDLES } from '../../src/values/decode.js';
+import { callOf } from './real-worker.js';
 
 const text = readFileSync(new URL('../../../../docs/protocol.md', import.meta.url), 'utf8');
 const proto = readFileSync(new URL('../../proto/hognose/v1/worker.proto', import.meta.url), 'utf8');
@@ -47,27 +47,7 @@ function examples(label: string): Buffer[] {
   );
 }
 
-const CALL: HostMessage = {
-  kind: 'call',
-  id: 5,
-  payloadVersion: 1,
-  callType: CallType.FUNCTION,
-  target: 'math.sqrt',
-  args: Uint8Array.of(0x91, 16),
-  kwargs: null,
-  deadlineMs: 300_000,
-  handle: 0,
-  steps: [],
-  result: ResultMode.AUTO,
-  inline: null,
-  parentCall: 0,
-  sessionId: 0,
-  idempotent: false,
-  trace: '',
-  credit: 0,
-  sourceCall: 0,
-  uses: 0,
-};
+const CALL = callOf(5, 'math.sqrt', Uint8Array.of(0x91, 16), { deadlineMs: 300_000 });
 
 test('the examples in bytes are what is sent and read', () => {
   const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');

@@ -106,8 +106,15 @@ export async function startWorker(transport: 'socket' | 'grpc', options: LaneOpt
   };
 }
 
-/** A call of a function with encoded arguments. */
-export const callOf = (id: number, target: string, args: Uint8Array): HostMessage & { kind: 'call' } => ({
+type CallMessage = HostMessage & { readonly kind: 'call' };
+
+/** A call of a function with encoded arguments; `fields` are what is not as usual. */
+export const callOf = (
+  id: number,
+  target: string,
+  args: Uint8Array | null,
+  fields: Partial<CallMessage> = {},
+): CallMessage => ({
   kind: 'call',
   id,
   payloadVersion: 1,
@@ -127,4 +134,5 @@ export const callOf = (id: number, target: string, args: Uint8Array): HostMessag
   credit: 0,
   sourceCall: 0,
   uses: 0,
+  ...fields,
 });

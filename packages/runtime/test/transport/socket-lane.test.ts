@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { DecodeError } from '../../src/errors.js';
-import { CallType, CancelReason, ResultMode, type HostMessage, type WorkerMessage } from '../../src/gen/messages.js';
+import { CancelReason, type HostMessage, type WorkerMessage } from '../../src/gen/messages.js';
 import { PART_BYTES } from '../../src/transport/backlog.js';
 import { FrameBuffer } from '../../src/transport/frame-buffer.js';
 import type { LaneOptions } from '../../src/transport/lane.js';
@@ -9,6 +9,7 @@ import { SocketLane } from '../../src/transport/socket-lane.js';
 import { MsgpackReader, NO_HANDLES } from '../../src/values/decode.js';
 import { MsgpackWriter } from '../../src/values/msgpack-writer.js';
 import { temporaryDirectory, until } from '../support.js';
+import { callOf } from './real-worker.js';
 
 const directory = temporaryDirectory();
 let count = 0;
@@ -129,28 +130,7 @@ function partsOf(id: number, message: Fields, size: number, call = 0): Fields[] 
   ]);
 }
 
-const call = (id: number, fields: Partial<HostMessage & { kind: 'call' }> = {}): HostMessage => ({
-  kind: 'call',
-  id,
-  payloadVersion: 1,
-  callType: CallType.FUNCTION,
-  target: 'm.f',
-  args: null,
-  kwargs: null,
-  deadlineMs: 0,
-  handle: 0,
-  steps: [],
-  result: ResultMode.AUTO,
-  inline: null,
-  parentCall: 0,
-  sessionId: 0,
-  idempotent: false,
-  trace: '',
-  credit: 0,
-  sourceCall: 0,
-  uses: 0,
-  ...fields,
-});
+const call = (id: number, fields: Parameters<typeof callOf>[3] = {}): HostMessage => callOf(id, 'm.f', null, fields);
 const largeArgs = (parts: number): Uint8Array => encode([new Uint8Array(parts * PART_BYTES).fill(7)]);
 const READY = frameOf([2]);
 const goodbye: HostMessage = { kind: 'goodbye', reason: 'x' };
