@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import * as internal from '../src/internal.js';
 import * as zerocopy from '../src/index.js';
 
 describe('@hognose/zerocopy', () => {
@@ -11,6 +12,10 @@ describe('@hognose/zerocopy', () => {
       'pythonPath',
       'sendSegment',
     ]);
+  });
+
+  it('exports to its siblings these names and no others', () => {
+    expect(Object.keys(internal)).toEqual(['peerCredentials']);
   });
 
   it('knows where its Python package is', () => {

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
 import { ZeroCopyError } from '../errors.js';
+import { loadKoffi } from '../koffi.js';
 
 /** The C functions that shared memory needs, named as in their manual pages. Addresses are BigInts. */
 export interface Libc {
@@ -12,7 +12,8 @@ export interface Libc {
   mmap(address: bigint, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, length: number): number;
   sendmsg(fd: number, message: bigint, flags: number): number;
-  getsockopt(fd: number, level: number, option: number, value: [number], length: [number]): number;
+  /** `value` takes as many ints as it is long; `length` is in bytes. */
+  getsockopt(fd: number, level: number, option: number, value: number[], length: [number]): number;
   /** The error number of the call before. */
   errno(): number;
   /** Where a buffer of JavaScript lies. */
@@ -44,7 +45,7 @@ function bindLibc(): Libc {
         'send the data as bytes instead',
     );
   }
-  const koffi = loadKoffi();
+  const koffi = requireKoffi();
   try {
     // null is the process itself, whose C library is loaded already: no file name that differs between glibc and musl.
     const library = koffi.load(null);
@@ -72,9 +73,9 @@ function bindLibc(): Libc {
   }
 }
 
-function loadKoffi(): typeof Koffi {
+function requireKoffi(): typeof Koffi {
   try {
-    return createRequire(import.meta.url)('koffi') as typeof Koffi;
+    return loadKoffi();
   } catch (cause) {
     throw new ZeroCopyError(
       'ZEROCOPY_UNAVAILABLE',
