@@ -10,6 +10,8 @@ import { isPlain } from './values/types.js';
 export interface BindOptions {
   /** Calls run in this session. */
   readonly session?: Session;
+  /** Calls run in the pool of this name. */
+  readonly pool?: string;
   /** Milliseconds after which a call rejects. 0: none. @defaultValue the runtime's */
   readonly timeoutMs?: number;
   /** Cancels the calls. */
@@ -81,6 +83,7 @@ function boundNamespace(namespace: Readonly<Record<string, unknown>>, bound: Cal
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}/;
 const RULES: Readonly<Record<keyof BindOptions, readonly [isRight: (value: unknown) => boolean, expected: string]>> = {
   session: [isSession, 'a session of runtime.session()'],
+  pool: [(value) => typeof value === 'string' && value !== '', 'the name of a pool'],
   timeoutMs: [
     (value) => typeof value === 'number' && value >= 0 && value < 2 ** 31,
     'milliseconds from 0 to 2147483647',

@@ -18,8 +18,13 @@ export interface ReadOptions {
   readonly timeoutMs?: number;
   /** Cancels the call: one that waits does not start, one that runs is interrupted in Python. */
   readonly signal?: AbortSignal;
-  /** Whether running it twice does no harm. @defaultValue false */
+  /**
+   * Whether running it twice does no harm: it is tried again on another worker when its own dies (`crash.maxRetries`).
+   * @defaultValue false
+   */
   readonly idempotent?: boolean;
+  /** Name of the pool that runs it. @defaultValue the pool `default`, or else the first */
+  readonly pool?: string;
   /** W3C traceparent, which Python sees as `hognose.current_call().trace`. */
   readonly trace?: string;
   /**
@@ -77,7 +82,7 @@ export type PyDynamic = ((...args: readonly unknown[]) => PyDynamic) &
   Promise<unknown> &
   AsyncIterable<unknown> & { readonly [name: string]: PyDynamic };
 
-const READ_OPTIONS = ['timeoutMs', 'signal', 'idempotent', 'trace', 'result'] as const;
+const READ_OPTIONS = ['timeoutMs', 'signal', 'idempotent', 'pool', 'trace', 'result'] as const;
 const CALL_OPTIONS = ['kwargs', ...READ_OPTIONS] as const;
 const MODES = { auto: ResultMode.AUTO, value: ResultMode.VALUE, handle: ResultMode.HANDLE } as const;
 
@@ -142,8 +147,8 @@ export abstract class ContextCaller implements PythonCaller {
   #contextOf(options: ReadOptions): CallContext {
     const { parent } = currentContext();
     if (options === NO_OPTIONS && parent === undefined) return this.context;
-    const { timeoutMs, signal, idempotent, trace } = options;
-    return { ...this.context, timeoutMs, signal, idempotent, trace, parent };
+    const { timeoutMs, signal, idempotent, pool = this.context.pool, trace } = options;
+    return { ...this.context, timeoutMs, signal, idempotent, pool, trace, parent };
   }
 }
 
@@ -223,7 +228,11 @@ function checkOptions(call: string, options: CallOptions, known: readonly string
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw new ConfigError(`${call}: ${name} is no option: there are ${known.join(', ')}`);
   }
-  const { timeoutMs, signal, trace, result }: CallOptions = options;
+  const { timeoutMs, signal, idempotent, pool, trace, result }: CallOptions = options;
+  if (idempotent !== undefined && typeof idempotent !== 'boolean')
+    throw new ConfigError(`${call}: idempotent must be true or false, not ${inspect(idempotent)}`);
+  if (pool !== undefined && typeof pool !== 'string')
+    throw new ConfigError(`${call}: pool must be the name of a pool, not ${inspect(pool)}`);
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs >= 0 && timeoutMs < 2 ** 31))
     throw new ConfigError(`${call}: timeoutMs must be milliseconds from 0 to 2147483647, not ${inspect(timeoutMs)}`);
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function')

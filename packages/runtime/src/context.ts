@@ -10,6 +10,8 @@ import type { Session } from './sessions/session.js';
 export interface CallContext {
   readonly runtime?: Runtime | undefined;
   readonly session?: Session | undefined;
+  /** Name of the pool; undefined: the one that calls go to unless they name another. */
+  readonly pool?: string | undefined;
   /** Milliseconds; undefined: as the runtime's options say. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +39,10 @@ export function currentContext(): CallContext {
 export function contextWith(bound: CallContext | undefined): CallContext {
   const current = currentContext();
   if (bound === undefined || current === NO_CONTEXT) return bound ?? current;
-  if (bound.runtime === undefined && bound.session === undefined) return { ...current, ...bound };
+  if (bound.runtime === undefined && bound.session === undefined) {
+    // A pool that was bound is not that of the session around it.
+    return bound.pool === undefined ? { ...current, ...bound } : { ...current, session: undefined, ...bound };
+  }
   return current.parent === undefined ? bound : { ...bound, parent: current.parent };
 }
 

@@ -28,6 +28,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
+import type { EndReason } from './events.js';
 
 /** What every error of Hognose carries besides its message. @public */
 export interface HognoseErrorOptions {
@@ -226,23 +227,43 @@ export class WorkerStartError extends WorkerError {
 }
 branded('WorkerStartError', WorkerStartError);
 
-/** A worker died while it ran this call. @public */
-export class WorkerCrashedError extends WorkerError {
-  /** The signal that ended the process, such as `SIGSEGV`; null where it exited by itself. */
+/** One worker that has died under a call. @public */
+export interface WorkerCrash {
+  readonly workerId: number;
+  readonly pid: number;
+  readonly reason: EndReason;
+  /** The signal that ended the process, such as `SIGSEGV`; null where it exited by itself, or where nobody knows. */
   readonly signal: NodeJS.Signals | null;
-  /** The exit status; null where a signal ended the process. */
+  /** The exit status; null where a signal ended the process, or where nobody knows. */
   readonly exitCode: number | null;
   /** The end of what the process wrote to stderr; on a segfault with Python's stack. */
   readonly stderrTail: string;
+}
+
+/** A worker died while it ran this call. @public */
+export class WorkerCrashedError extends WorkerError {
+  /** Why the last process ended: of itself, by a signal, for want of memory, or ended by this runtime. */
+  readonly reason: EndReason;
+  /** The signal that ended the last process, such as `SIGSEGV`; null where it exited by itself. */
+  readonly signal: NodeJS.Signals | null;
+  /** The last exit status; null where a signal ended the process. */
+  readonly exitCode: number | null;
+  /** The end of what the last process wrote to stderr; on a segfault with Python's stack. */
+  readonly stderrTail: string;
   /** How often the call was started. */
   readonly attempts: number;
+  /** Each attempt's crash, the last one last. */
+  readonly history: readonly WorkerCrash[];
 
-  constructor(message: string, details: ExitDetails & { readonly attempts: number }) {
-    super('WORKER_CRASHED', message, details);
-    this.signal = details.signal ?? null;
-    this.exitCode = details.exitCode ?? null;
-    this.stderrTail = details.stderrTail ?? '';
-    this.attempts = details.attempts;
+  constructor(message: string, history: readonly [...WorkerCrash[], WorkerCrash], options?: HognoseErrorOptions) {
+    super('WORKER_CRASHED', message, options);
+    const last = history[history.length - 1] as WorkerCrash;
+    this.reason = last.reason;
+    this.signal = last.signal;
+    this.exitCode = last.exitCode;
+    this.stderrTail = last.stderrTail;
+    this.attempts = history.length;
+    this.history = history;
   }
 }
 branded('WorkerCrashedError', WorkerCrashedError);

@@ -1,5 +1,6 @@
 /** State that belongs to the process and not to a copy of this package: ESM and CJS copies share it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
 import type { CallContext } from './context.js';
 import type { ChainNode } from './handles/node.js';
 import type { Runtime } from './runtime.js';
@@ -17,6 +18,8 @@ interface GlobalState {
   readonly pythonPath: string[];
   /** Where generated wrappers have been loaded from. */
   readonly projectRoots: string[];
+  /** Names this process to workers that others have started. */
+  readonly runtimeId: string;
   /** Number of the next worker, unique in the process. */
   nextWorkerId: number;
   /** Number of the next call, unique in the process. */
@@ -47,6 +50,7 @@ function findOrMake(): GlobalState {
     afterSending: [],
     pythonPath: [],
     projectRoots: [],
+    runtimeId: randomUUID(),
     nextWorkerId: 1,
     nextCallId: 1,
     nextNode: 1,

@@ -3,15 +3,50 @@
  *
  * @packageDocumentation
  */
-export { createRuntime, type Runtime, type RuntimeStats, type WorkerStats } from './runtime.js';
+export {
+  createRuntime,
+  type PoolStats,
+  type Runtime,
+  type RuntimeSessionOptions,
+  type RuntimeStats,
+  type WorkerStats,
+} from './runtime.js';
+export type { RuntimePool } from './pool/pool-caller.js';
+export type { CallCounts } from './pool/counts.js';
+export type { WorkerRole } from './pool/supervisor.js';
+export type { TaintedTarget } from './pool/taints.js';
+export { EVENT_CHANNEL, type EndReason, type RuntimeEvent } from './events.js';
+export { placement } from './placement/index.js';
+export type {
+  GrpcEndpoint,
+  PlacedWorker,
+  Placement,
+  PlacementEvent,
+  PlacementFactory,
+  WorkerBootstrap,
+  WorkerExit,
+  WorkerSpec,
+} from './placement/placement.js';
+export type { LocalOptions } from './placement/local.js';
+export type { Pem, StaticAddress, StaticOptions, StaticTls } from './placement/static.js';
 export type { CallOptions, PyDynamic, PythonCaller, ReadOptions } from './caller.js';
 export type { Session } from './sessions/session.js';
 export type { SessionOptions } from './sessions/pinned-session.js';
-export type { WorkerMetrics } from './worker/worker.js';
+export type { WorkerMetrics } from './worker/worker-events.js';
 export { getRuntime, setDefaultRuntime } from './default-runtime.js';
 export { py, type Py } from './py.js';
 export { bind, type BindOptions } from './bind.js';
-export type { LogEvent, QueueOptions, RuntimeOptions } from './options.js';
+export type {
+  AllowOptions,
+  CrashOptions,
+  LimitOptions,
+  LogEvent,
+  NamedPoolOptions,
+  PoolOptions,
+  QueueOptions,
+  RuntimeOptions,
+} from './options.js';
+export { checkOptions } from './check-options.js';
 export {
   float,
   isNDArray,
@@ -67,6 +102,7 @@ export {
   type HognoseErrorOptions,
   type PythonErrorFields,
   type PythonFrame,
+  type WorkerCrash,
 } from './errors.js';
 export { findPython, type FindPythonOptions, type FoundPython } from './environment.js';
 export { addPythonPath } from './python-path.js';

@@ -1,18 +1,37 @@
-/** Options of a runtime: validated and filled once, all mistakes reported together. */
+/** Options of a runtime and of its pools: filled once, all mistakes reported together. */
 import { availableParallelism } from 'node:os';
-import { inspect } from 'node:util';
+import { checkOptions } from './check-options.js';
 import { findProjectRoot, findPython } from './environment.js';
 import { ConfigError } from './errors.js';
+import { eventPublisher, guarded, type RuntimeEvent } from './events.js';
+import { local } from './placement/local.js';
+import type { PlacementFactory } from './placement/placement.js';
 
-/** How a runtime starts. Every field is optional. @public */
-export interface RuntimeOptions {
-  /** Number of worker processes. @defaultValue the number of cores, at most 4 */
+/** Name of the pool that calls go to. @internal */
+export const DEFAULT_POOL = 'default';
+/** Of its hard limit of memory, the share from which on a worker is replaced. */
+const RECYCLED_SHARE = 0.75;
+
+/** How a pool of workers starts and behaves. Every field is optional. @public */
+export interface PoolOptions {
+  /** Number of worker processes, fixed; or `min` and `max`. @defaultValue the number of cores, at most 4 */
   readonly size?: number;
+  /** Workers that are always there. @defaultValue 1, where `max` is given */
+  readonly min?: number;
+  /** Workers that there may be while calls wait. @defaultValue `min`, where that is given */
+  readonly max?: number;
+  /** Milliseconds without a call after which a worker beyond `min` ends, unless an object of it is held. @defaultValue 60000 */
+  readonly idleMs?: number;
+  /**
+   * Workers that stand ready beside the pool's, and take the place of one that has died at once.
+   * @defaultValue 0 where workers are forked off a zygote, 1 where a start takes long
+   */
+  readonly spares?: number;
   /** The interpreter, by path or by name. @defaultValue see {@link findPython} */
   readonly python?: string;
   /** Directories to import from, before those of the interpreter. @defaultValue none */
   readonly pythonPath?: readonly string[];
-  /** Modules that a worker imports before its first call. @defaultValue none */
+  /** Modules that are imported before the first call; with a zygote once for all workers. @defaultValue none */
   readonly preload?: readonly string[];
   /**
    * Environment variables of the workers, besides those of this process. Unless one of both says otherwise, the
@@ -41,6 +60,12 @@ export interface RuntimeOptions {
   readonly graceMs?: number;
   /** How calls wait that no worker has started. @defaultValue up to 100000 of them, for as long as their timeoutMs */
   readonly queue?: QueueOptions;
+  /** When workers are replaced, and when they are ended. @defaultValue never */
+  readonly limits?: LimitOptions;
+  /** What happens to calls whose worker has died, and to what they call. */
+  readonly crash?: CrashOptions;
+  /** How sessions keep to their worker, unless one says so itself. @defaultValue `strict` */
+  readonly affinity?: 'strict' | 'fail-fast' | 'hint';
   /** Objects of Python that may be held in each worker at once. @defaultValue 1000000 */
   readonly maxHandles?: number;
   /**
@@ -51,12 +76,91 @@ export interface RuntimeOptions {
   readonly spin?: boolean;
   /** Milliseconds in which a worker must become ready. @defaultValue 60000 */
   readonly startTimeoutMs?: number;
-  /** Where the project's `.venv` stands. @defaultValue see {@link findPython} */
-  readonly projectRoot?: string;
+  /**
+   * Milliseconds after which a worker that a signal has stopped is ended and replaced; and six times as many for one
+   * that has no call and is silent all the same. A call that takes long, with or without the GIL, is never mistaken for
+   * that: only its own `timeoutMs` ends it. 0: nobody looks.
+   * @defaultValue 5000
+   */
+  readonly livenessMs?: number;
+  /** What calls may reach: a guard rail against mistakes, and no sandbox. @defaultValue everything */
+  readonly allow?: AllowOptions;
+  /** Where workers come from: `placement.local()` or `placement.static([...])`. @defaultValue `placement.local()` */
+  readonly placement?: PlacementFactory;
   /** Level of Python's root logger, as in its logging module: 10 is debug, 20 info. @defaultValue Python's: 30, warnings */
   readonly logLevel?: number;
+}
+
+/** A pool with a name. @public */
+export interface NamedPoolOptions extends PoolOptions {
+  /** What calls, sessions and `bind` name it by. */
+  readonly name: string;
+}
+
+/**
+ * How a runtime starts. Every field is optional. Options of a pool that stand here hold for every pool that does not say
+ * otherwise; `env` is merged.
+ *
+ * @public
+ */
+export interface RuntimeOptions extends PoolOptions {
+  /**
+   * The pools, when one is not enough. Calls go to the one named `default`, or else to the first, unless they name another.
+   * @defaultValue one, named `default`
+   */
+  readonly pools?: readonly NamedPoolOptions[];
+  /** Where the project's `.venv` stands. @defaultValue see {@link findPython} */
+  readonly projectRoot?: string;
   /** Gets what Python code prints, logs and warns of. @defaultValue writes it to this process's stderr */
   readonly onLog?: (event: LogEvent) => void;
+  /**
+   * Gets every change of state: workers that start, end and are replaced, calls that are tried again, targets that are
+   * tainted. The same events are published on the channel {@link EVENT_CHANNEL} of `node:diagnostics_channel`.
+   * @defaultValue nobody
+   */
+  readonly onEvent?: (event: RuntimeEvent) => void;
+}
+
+/** When a worker is replaced, its calls having ended; and when it is ended at once. @public */
+export interface LimitOptions {
+  /**
+   * Bytes of memory of its own, without what it has mapped of files and shared memory, that a worker may have: beyond them
+   * it is ended at once, under its call. By cgroup v2 where that may be used, else it is looked at ten times a second.
+   * @defaultValue none
+   */
+  readonly maxRssBytes?: number;
+  /** Bytes beyond which it is replaced when its calls have ended. @defaultValue three quarters of `maxRssBytes` */
+  readonly recycleRssBytes?: number;
+  /** Calls after which it is replaced. @defaultValue none */
+  readonly maxRequests?: number;
+  /** Milliseconds after which it is replaced, up to a tenth fewer, so that not all are at once. @defaultValue none */
+  readonly ttlMs?: number;
+}
+
+/** What happens when a worker dies under a call. @public */
+export interface CrashOptions {
+  /** How often an `idempotent` call is tried again on another worker. @defaultValue 2 */
+  readonly maxRetries?: number;
+  /** Milliseconds before it is tried again: doubled each time, and shortened by up to a half at random. @defaultValue 50 */
+  readonly backoffMs?: number;
+  /**
+   * Crashes of one target, without `clearAfter` successes between them, after which it is tainted: its calls run one at a
+   * time on a worker of their own. 0: never.
+   * @defaultValue 3
+   */
+  readonly taintAfter?: number;
+  /** Successes in a row after which a target is trusted again. @defaultValue 3 */
+  readonly clearAfter?: number;
+}
+
+/** What calls may reach. @public */
+export interface AllowOptions {
+  /**
+   * Modules, with their submodules; `*` for all. Each object that a call reaches must be of one of them, or plain data.
+   */
+  readonly modules: readonly string[];
+  /** Whether inline code may run. @defaultValue false */
+  readonly inline?: boolean;
 }
 
 /** How calls wait. @public */
@@ -69,6 +173,8 @@ export interface QueueOptions {
 
 /** What Python code has printed, logged or warned of. @public */
 export interface LogEvent {
+  /** Name of the pool. */
+  readonly pool: string;
   readonly workerId: number;
   readonly pid: number;
   /** `stdout` and `stderr`: one line, without its end; `logging` and `warnings`: one record of the module. */
@@ -84,100 +190,128 @@ export interface LogEvent {
   readonly line?: number;
 }
 
-/** Options after validation. @internal */
-export type ResolvedOptions = Readonly<Required<Omit<RuntimeOptions, 'python' | 'queue' | 'logLevel'>>> & {
+/** Options of one pool after validation. @internal */
+export type ResolvedOptions = Readonly<
+  Required<
+    Omit<PoolOptions, 'size' | 'python' | 'queue' | 'logLevel' | 'limits' | 'crash' | 'allow' | 'spares' | 'placement'>
+  >
+> & {
+  readonly name: string;
   readonly python: string;
   readonly queue: Required<QueueOptions>;
+  /** 0: none, each. */
+  readonly limits: Required<LimitOptions>;
+  readonly crash: Required<CrashOptions>;
+  readonly allow: Required<AllowOptions> | null;
+  readonly spares: number | undefined;
+  readonly placement: PlacementFactory;
   readonly logLevel: number | undefined;
-};
-
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string');
-const isDuration = (value: unknown): boolean =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0 && value < 2 ** 31;
-
-const isQueue = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.entries(value).every(
-    ([name, limit]) =>
-      limit === undefined ||
-      (name === 'max'
-        ? Number.isSafeInteger(limit) && (limit as number) >= 0
-        : name === 'timeoutMs' && isDuration(limit)),
-  );
-
-const RULES: Readonly<Record<keyof RuntimeOptions, readonly [test: (value: unknown) => boolean, expected: string]>> = {
-  size: [
-    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1024,
-    'an integer from 1 to 1024',
-  ],
-  python: [(value) => typeof value === 'string' && value !== '', 'the path or name of an interpreter'],
-  pythonPath: [isTexts, 'an array of directories'],
-  preload: [isTexts, 'an array of module names'],
-  env: [
-    (value) => typeof value === 'object' && value !== null && isTexts(Object.values(value)),
-    'an object of strings',
-  ],
-  transport: [(value) => value === 'socket' || value === 'grpc', `'socket' or 'grpc'`],
-  threads: [
-    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 64,
-    'an integer from 1 to 64',
-  ],
-  timeoutMs: [isDuration, 'milliseconds from 0 to 2147483647'],
-  graceMs: [isDuration, 'milliseconds from 0 to 2147483647'],
-  queue: [isQueue, 'an object of max, an integer from 0, and timeoutMs, milliseconds from 0 to 2147483647'],
-  maxHandles: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'an integer from 1'],
-  spin: [(value) => typeof value === 'boolean', 'true or false'],
-  startTimeoutMs: [(value) => isDuration(value) && value !== 0, 'milliseconds from 1 to 2147483647'],
-  projectRoot: [(value) => typeof value === 'string', 'a directory'],
-  logLevel: [
-    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1000,
-    'a level of Python, such as 20 for info',
-  ],
-  onLog: [(value) => typeof value === 'function', 'a function'],
+  readonly onLog: (event: LogEvent) => void;
+  readonly publish: (event: RuntimeEvent) => void;
 };
 
 /**
  * Validates options and fills what is left out.
  *
+ * @returns The options of each pool; the first is the one that calls go to unless they name another.
  * @throws {@link ConfigError} When fields are unknown or wrong; the message lists all of them.
  * @throws {@link PythonEnvironmentError} When there is no interpreter.
  * @internal
  */
-export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
-  if (typeof options !== 'object' || (options as object | null) === null || Array.isArray(options)) {
-    throw new ConfigError(`createRuntime: options must be an object, not ${inspect(options)}`);
-  }
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as RuntimeOptions;
-  const mistakes = Object.entries(given).flatMap(([name, value]) => {
-    if (!Object.hasOwn(RULES, name)) return [`${name}: unknown; the options are ${Object.keys(RULES).join(', ')}`];
-    const [test, expected] = RULES[name as keyof RuntimeOptions];
-    return test(value) ? [] : [`${name}: must be ${expected}, not ${inspect(value)}`];
-  });
+export function resolveOptions(options: RuntimeOptions): readonly [ResolvedOptions, ...ResolvedOptions[]] {
+  const mistakes = checkOptions(options);
   if (mistakes.length > 0) throw new ConfigError(`createRuntime: ${mistakes.join('; ')}`);
-  const projectRoot = given.projectRoot ?? findProjectRoot(process.cwd());
+  const { pools = [{ name: DEFAULT_POOL }], projectRoot: givenRoot, onLog = writeLog, onEvent, ...common } = options;
+  const projectRoot = givenRoot ?? findProjectRoot(process.cwd());
+  const publish = eventPublisher(onEvent ?? (() => undefined));
+  const resolved = pools.map(({ name, ...own }): ResolvedOptions => {
+    const given = merge(common, own);
+    checkAttached(name, given);
+    const { size, min, max, limits = {}, crash = {}, allow, spares, logLevel, python } = given;
+    const maxRssBytes = limits.maxRssBytes ?? 0;
+    const fixed = size ?? (min === undefined && max === undefined ? Math.min(availableParallelism(), 4) : undefined);
+    return {
+      pythonPath: [],
+      preload: [],
+      env: {},
+      transport: 'socket',
+      threads: 1,
+      timeoutMs: 300_000,
+      graceMs: 2_000,
+      idleMs: 60_000,
+      maxHandles: 1_000_000,
+      spin: true,
+      startTimeoutMs: 60_000,
+      livenessMs: 5_000,
+      affinity: 'strict',
+      placement: local(),
+      ...given,
+      name,
+      min: fixed ?? min ?? 1,
+      max: fixed ?? max ?? min ?? 1,
+      spares,
+      logLevel,
+      queue: { max: 100_000, timeoutMs: 0, ...given.queue },
+      limits: {
+        maxRssBytes,
+        recycleRssBytes: limits.recycleRssBytes ?? Math.floor(maxRssBytes * RECYCLED_SHARE),
+        maxRequests: limits.maxRequests ?? 0,
+        ttlMs: limits.ttlMs ?? 0,
+      },
+      crash: { maxRetries: 2, backoffMs: 50, taintAfter: 3, clearAfter: 3, ...crash },
+      allow: allow === undefined ? null : { modules: allow.modules, inline: allow.inline ?? false },
+      python: findPython(python === undefined ? { projectRoot } : { python, projectRoot }).path,
+      onLog: guarded('onLog', onLog, ({ source }) => source),
+      publish,
+    };
+  });
+  const [first, ...rest] = [...resolved].sort(
+    (a, b) => Number(b.name === DEFAULT_POOL) - Number(a.name === DEFAULT_POOL),
+  );
+  if (first === undefined) throw new ConfigError('createRuntime: pools: there must be one'); // which was checked
+  return [first, ...rest];
+}
+
+/** What would have no effect on workers that others start is refused: that of `allow` would be missed too late. */
+function checkAttached(pool: string, given: PoolOptions): void {
+  if (given.placement?.attaches !== true) return;
+  const idle = (['python', 'pythonPath', 'preload', 'env', 'allow', 'logLevel'] as const).filter((name) => {
+    const value = given[name];
+    return value !== undefined && (typeof value !== 'object' || Object.keys(value).length > 0);
+  });
+  if (idle.length > 0)
+    throw new ConfigError(
+      `createRuntime: pool ${pool}: ${idle.join(', ')}: of no effect, as its workers are started elsewhere: give it to \`python -m hognose serve\``,
+    );
+}
+
+/** Pool options of a runtime with those of one pool, which count first; what is undefined is not given. */
+function merge(common: PoolOptions, own: PoolOptions): PoolOptions {
+  const [left, right] = [common, own].map(withoutUndefined) as [PoolOptions, PoolOptions];
+  const merged = { ...left, ...right };
+  // Both are ways to say the same: the pool's own counts.
+  const sized = ({ size, min, max }: PoolOptions): boolean =>
+    size !== undefined || min !== undefined || max !== undefined;
+  const { size: _, min: __, max: ___, ...unsized } = merged;
+  const sizes = sized(right) ? right : left;
   return {
-    size: Math.min(availableParallelism(), 4),
-    pythonPath: [],
-    preload: [],
-    env: {},
-    transport: 'socket',
-    threads: 1,
-    timeoutMs: 300_000,
-    graceMs: 2_000,
-    maxHandles: 1_000_000,
-    spin: true,
-    startTimeoutMs: 60_000,
-    logLevel: undefined,
-    onLog: writeLog,
-    ...given,
-    queue: { max: given.queue?.max ?? 100_000, timeoutMs: given.queue?.timeoutMs ?? 0 },
-    projectRoot,
-    python: findPython(given.python === undefined ? { projectRoot } : { python: given.python, projectRoot }).path,
+    ...unsized,
+    ...(sizes.size === undefined ? {} : { size: sizes.size }),
+    ...(sizes.min === undefined ? {} : { min: sizes.min }),
+    ...(sizes.max === undefined ? {} : { max: sizes.max }),
+    env: { ...left.env, ...right.env },
+    ...(['queue', 'limits', 'crash'] as const).reduce(
+      (all, name) => ({
+        ...all,
+        [name]: { ...withoutUndefined(left[name] ?? {}), ...withoutUndefined(right[name] ?? {}) },
+      }),
+      {},
+    ),
   };
 }
+
+const withoutUndefined = (options: object): object =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
 function writeLog({ workerId, text, logger }: LogEvent): void {
   process.stderr.write(`[python ${workerId}] ${logger === undefined ? '' : `${logger}: `}${text}\n`);

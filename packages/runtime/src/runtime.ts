@@ -1,32 +1,83 @@
 /** A runtime: the entry point through which Python is called. */
-import { inspect } from 'node:util';
-import type { Executor } from './call-request.js';
 import { ContextCaller, type PythonCaller } from './caller.js';
+import type { Executor } from './call-request.js';
 import { EXECUTOR, type CallContext } from './context.js';
 import { globalState } from './global-state.js';
-import { ConfigError } from './errors.js';
 import { resolveOptions, type RuntimeOptions } from './options.js';
+import type { CallCounts } from './pool/counts.js';
+import { KeepAlive } from './pool/keep-alive.js';
 import { Pool } from './pool/pool.js';
+import { PoolCaller, type RuntimePool } from './pool/pool-caller.js';
+import { PoolRouter } from './pool/router.js';
+import type { WorkerRole } from './pool/supervisor.js';
+import type { TaintedTarget } from './pool/taints.js';
 import type { SessionOptions } from './sessions/pinned-session.js';
-import { RuntimeSession, type Session } from './sessions/session.js';
-import type { WorkerMetrics } from './worker/worker.js';
+import type { Session } from './sessions/session.js';
+import { Listener } from './transport/listener.js';
+import type { WorkerMetrics } from './worker/worker-events.js';
 
 /** What a runtime does at this moment. @public */
 export interface RuntimeStats {
+  /** By their names. */
+  readonly pools: Readonly<Record<string, PoolStats>>;
+  /** The workers of all pools. */
   readonly workers: readonly WorkerStats[];
   /** Calls that wait for a worker, or on one behind others. */
   readonly queued: number;
 }
 
+/** What a pool does at this moment, and what it has done. @public */
+export interface PoolStats {
+  readonly name: string;
+  /**
+   * `starting`: no worker is ready yet; `broken`: none is, and calls are rejected at once, while it is tried again ever more
+   * slowly; `draining`: it takes no new calls.
+   */
+  readonly state: 'starting' | 'ready' | 'broken' | 'draining' | 'closed';
+  readonly min: number;
+  readonly max: number;
+  /** Workers that take calls. */
+  readonly ready: number;
+  readonly starting: number;
+  /** Workers that take no new calls, and live until what they run and hold is done with. */
+  readonly retiring: number;
+  /** Workers that stand ready beside the others. */
+  readonly spares: number;
+  /** Calls that wait for a worker, or on one behind others, or to be tried again. */
+  readonly queued: number;
+  /** Calls that a worker runs, streams and coroutines included. */
+  readonly running: number;
+  /** Where workers come from, such as `local: zygote 4711`. */
+  readonly placement: string;
+  readonly calls: CallCounts;
+  /** Workers that were started, since the pool's start. */
+  readonly started: number;
+  /** Workers that did not become ready, or did not last. */
+  readonly startFailures: number;
+  /** Workers that have died, or had to be ended. */
+  readonly crashes: number;
+  /** Workers that were replaced by age, requests or memory. */
+  readonly recycled: number;
+  /** Targets that run apart, as workers have died under them; see {@link RuntimePool.clearTaint}. */
+  readonly tainted: readonly TaintedTarget[];
+  readonly workers: readonly WorkerStats[];
+}
+
 /** What a worker does at this moment. @public */
 export interface WorkerStats {
+  /** Its number, which is never given to another. */
   readonly id: number;
+  /** Name of its pool. */
+  readonly pool: string;
+  readonly role: WorkerRole;
   readonly pid: number;
   readonly isReady: boolean;
   /** Ready, and without a call. */
   readonly isIdle: boolean;
   /** Calls that it has, on a thread or waiting for one; coroutines that wait and open streams do not count. */
   readonly calls: number;
+  /** Calls that it has answered. */
+  readonly answered: number;
   /** Objects of it that are held here. */
   readonly handles: number;
   readonly framesSent: number;
@@ -36,13 +87,13 @@ export interface WorkerStats {
 }
 
 /**
- * Starts a pool of Python workers; resolves when the first is ready.
+ * Starts pools of Python workers; resolves when each has a worker that is ready, or has failed to get one.
  *
  * It does not keep the process alive: a script ends by itself after its last call. (On the gRPC lane, after `close`.)
  *
- * @throws {@link ConfigError} When options are wrong.
+ * @throws {@link ConfigError} When options are wrong; the message names every mistake.
  * @throws {@link PythonEnvironmentError} When there is no usable interpreter.
- * @throws {@link WorkerStartError} When a worker does not start, with what it wrote to stderr.
+ * @throws {@link WorkerStartError} When no pool gets a worker, with what it wrote to stderr; no process is left then.
  * @example
  * ```ts
  * await using runtime = await createRuntime({ size: 2 });
@@ -51,10 +102,25 @@ export interface WorkerStats {
  * @public
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  return new PoolRuntime(await Pool.start(resolveOptions(options)));
+  const resolved = resolveOptions(options);
+  const listener = await Listener.open();
+  const keepAlive = new KeepAlive();
+  const pools: Pool[] = [];
+  try {
+    for (const pool of resolved) pools.push(new Pool(pool, listener, keepAlive));
+  } catch (error) {
+    // A placement of the user's may throw.
+    await Promise.all(pools.map((pool) => pool.close()));
+    listener.close();
+    keepAlive.close();
+    throw error;
+  }
+  const runtime = new PoolRuntime(listener, keepAlive, pools as [Pool, ...Pool[]]);
+  await runtime.start();
+  return runtime;
 }
 
-/** A running pool of workers. @public */
+/** Running pools of workers. @public */
 export interface Runtime extends PythonCaller {
   /**
    * Opens a session: its calls run on one worker.
@@ -67,83 +133,113 @@ export interface Runtime extends PythonCaller {
    * await session.call('mypackage.train', [model]); // in the same process
    * ```
    */
-  session(options?: SessionOptions): Session;
-  /** Resolves when all workers are ready. */
+  session(options?: RuntimeSessionOptions): Session;
+  /**
+   * One of the pools, to call it, and to change its size.
+   *
+   * @throws {@link ConfigError} When there is none of that name.
+   */
+  pool(name: string): RuntimePool;
+  /** Resolves when all workers of all pools are ready. */
   ready(): Promise<void>;
   /** What the runtime does at this moment. */
   stats(): RuntimeStats;
-  /** What the workers measure of themselves, whatever they run. */
+  /** What the workers measure of themselves, also while calls run; one that holds the GIL delays it. */
   metrics(): Promise<readonly WorkerMetrics[]>;
+  /** Takes no new calls; resolves when all that it has taken have ended. For a service that is told to stop: then `close`. */
+  drain(): Promise<void>;
   /** Rejects what has not started, lets running calls end within 5 s, and ends every process. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-class PoolRuntime extends ContextCaller implements Runtime {
-  protected readonly executor: Pool;
-  protected readonly context: CallContext = { runtime: this };
+/** Options of a session. @public */
+export interface RuntimeSessionOptions extends SessionOptions {
+  /** Name of the pool whose worker it gets. @defaultValue the pool `default`, or else the first */
+  readonly pool?: string;
+}
 
-  constructor(pool: Pool) {
+class PoolRuntime extends ContextCaller implements Runtime {
+  protected readonly executor: PoolRouter;
+  protected readonly context: CallContext = { runtime: this };
+  readonly #listener: Listener;
+  readonly #keepAlive: KeepAlive;
+  readonly #callers: ReadonlyMap<string, PoolCaller>;
+  readonly #default: PoolCaller;
+  #closing: Promise<void> | undefined;
+
+  constructor(listener: Listener, keepAlive: KeepAlive, pools: readonly [Pool, ...Pool[]]) {
     super();
-    this.executor = pool;
+    this.#listener = listener;
+    this.#keepAlive = keepAlive;
+    this.executor = new PoolRouter(pools);
+    this.#default = new PoolCaller(this, this.executor, pools[0]);
+    this.#callers = new Map(
+      pools.map((pool) => [pool.name, pool === pools[0] ? this.#default : new PoolCaller(this, this.executor, pool)]),
+    );
   }
 
   get [EXECUTOR](): Executor {
     return this.executor;
   }
 
-  session(options: SessionOptions = {}): Session {
-    checkSession(options);
-    return new RuntimeSession(this, this.executor, this.executor.openSession(options));
+  /** Resolves when each pool has a worker, or has failed to get one. */
+  async start(): Promise<void> {
+    const started = await Promise.allSettled([...this.executor.pools.values()].map((pool) => pool.ready(1)));
+    const failed = started.filter((result) => result.status === 'rejected');
+    const [first] = failed;
+    if (first === undefined || failed.length < started.length) return;
+    await this.close();
+    throw first.reason;
   }
 
-  ready(): Promise<void> {
-    return this.executor.ready();
+  session({ pool, ...options }: RuntimeSessionOptions = {}): Session {
+    return (pool === undefined ? this.#default : this.pool(pool)).session(options);
+  }
+
+  pool(name: string): RuntimePool {
+    return this.#callers.get(this.executor.named(name).name) ?? this.#default;
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.#each((pool) => pool.ready()));
   }
 
   stats(): RuntimeStats {
-    const { workers, queued } = this.executor.stats();
+    const pools = this.#each((pool) => pool.stats());
     return {
-      workers: workers.map(({ id, pid, isReady, isIdle, active, counts, sourceHash }) => ({
-        id,
-        pid,
-        isReady,
-        isIdle,
-        calls: active,
-        ...counts,
-        sourceHash,
-      })),
-      queued,
+      pools: Object.fromEntries(pools.map((pool) => [pool.name, pool])),
+      workers: pools.flatMap(({ workers }) => workers),
+      queued: pools.reduce((sum, { queued }) => sum + queued, 0),
     };
   }
 
   async metrics(): Promise<readonly WorkerMetrics[]> {
-    return this.executor.metrics();
+    return (await Promise.all(this.#each((pool) => pool.metrics()))).flat();
   }
 
-  async close(): Promise<void> {
-    const state = globalState();
-    if (state.defaultRuntime === this) state.defaultRuntime = undefined;
-    await this.executor.close();
+  async drain(): Promise<void> {
+    await Promise.all(this.#each((pool) => pool.drain()));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
 
-function checkSession(options: SessionOptions): void {
-  const rules: Readonly<Record<keyof SessionOptions, readonly [(value: unknown) => boolean, string]>> = {
-    affinity: [(value) => ['strict', 'fail-fast', 'hint'].includes(value as string), `'strict', 'fail-fast' or 'hint'`],
-    ttlMs: [(value) => typeof value === 'number' && value >= 0 && value < 2 ** 31, 'milliseconds from 0 to 2147483647'],
-    maxHandles: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'an integer from 1'],
-  };
-  if (typeof options !== 'object' || (options as object | null) === null)
-    throw new ConfigError(`session: options must be an object, not ${inspect(options)}`);
-  const mistakes = Object.entries(options).flatMap(([name, value]) => {
-    if (!Object.hasOwn(rules, name)) return [`${name}: unknown; the options are ${Object.keys(rules).join(', ')}`];
-    const [test, expected] = rules[name as keyof SessionOptions];
-    return value === undefined || test(value) ? [] : [`${name}: must be ${expected}, not ${inspect(value)}`];
-  });
-  if (mistakes.length > 0) throw new ConfigError(`session: ${mistakes.join('; ')}`);
+  async #close(): Promise<void> {
+    const state = globalState();
+    if (state.defaultRuntime === this) state.defaultRuntime = undefined;
+    await Promise.all([...this.executor.pools.values()].map((pool) => pool.close()));
+    this.#listener.close();
+    this.#keepAlive.close();
+  }
+
+  #each<T>(action: (pool: PoolCaller) => T): T[] {
+    return [...this.#callers.values()].map(action);
+  }
 }

@@ -2,6 +2,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   HandleLostError,
+  placement,
   py,
   WorkerCrashedError,
   WorkerStartError,
@@ -158,7 +159,12 @@ describe.each(LANES)('crashes over %s', (transport) => {
       join(directory, `fragile_${transport}.py`),
       `import os\nif os.path.exists(${JSON.stringify(broken)}): raise RuntimeError("fragile")\n`,
     );
-    await using runtime = await start({ pythonPath: [directory], preload: [`fragile_${transport}`] });
+    await using runtime = await start({
+      pythonPath: [directory],
+      preload: [`fragile_${transport}`],
+      placement: placement.local({ zygote: false }), // which would have imported it once for all
+      spares: 0,
+    });
     writeFileSync(broken, '');
     await rejection(runtime.call('os._exit', [1]));
     const error = await rejection<WorkerStartError>(runtime.call('math.sqrt', [16]));

@@ -12,6 +12,7 @@ const EXPORTS = [
   'ChainConsumedError',
   'ConfigError',
   'DecodeError',
+  'EVENT_CHANNEL',
   'EncodeError',
   'HandleAffinityError',
   'HandleLostError',
@@ -40,6 +41,7 @@ const EXPORTS = [
   'WorkerStartError',
   'addPythonPath',
   'bind',
+  'checkOptions',
   'createRuntime',
   'findPython',
   'float',
@@ -48,6 +50,7 @@ const EXPORTS = [
   'isTuple',
   'kw',
   'ndarray',
+  'placement',
   'py',
   'pyModule',
   'registerCodec',
@@ -77,7 +80,13 @@ describe('exports', () => {
       [new hognose.HandleAffinityError('x'), 'HANDLE_AFFINITY', []],
       [new hognose.PythonEnvironmentError('x'), 'PYTHON_ENVIRONMENT', []],
       [new hognose.WorkerStartError('x'), 'WORKER_START', [hognose.WorkerError]],
-      [new hognose.WorkerCrashedError('x', { attempts: 1 }), 'WORKER_CRASHED', [hognose.WorkerError]],
+      [
+        new hognose.WorkerCrashedError('x', [
+          { workerId: 1, pid: 2, reason: 'exit', signal: null, exitCode: 1, stderrTail: '' },
+        ]),
+        'WORKER_CRASHED',
+        [hognose.WorkerError],
+      ],
       [new hognose.HandleLostError('x'), 'HANDLE_LOST', [hognose.WorkerError]],
     ] as const;
     for (const [error, code, bases] of errors) {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WorkerCrashedError } from '../src/index.js';
+import { placement, WorkerCrashedError } from '../src/index.js';
 import { onLinux, rejection, runNode, startFixtureRuntime, temporaryDirectory, until } from './support.js';
 
 const directory = temporaryDirectory();
@@ -42,7 +42,12 @@ test('workers that die soon after they are ready are started again ever more slo
       `if os.path.exists(${JSON.stringify(broken)}): threading.Timer(0.05, os._exit, [7]).start()`,
     ].join('\n'),
   );
-  await using runtime = await startFixtureRuntime({ pythonPath: [directory], preload: ['short_lived'] });
+  await using runtime = await startFixtureRuntime({
+    pythonPath: [directory],
+    preload: ['short_lived'],
+    placement: placement.local({ zygote: false }), // which would import it once for all
+    spares: 0,
+  });
   writeFileSync(broken, '');
   expect(await rejection(runtime.call('os._exit', [1]))).toBeInstanceOf(WorkerCrashedError);
   const times = (): number[] => readFileSync(starts, 'utf8').trim().split('\n').map(Number);

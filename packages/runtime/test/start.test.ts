@@ -259,7 +259,7 @@ describe('options', () => {
     const error = await rejection(createRuntime(wrong));
     expect(error).toBeInstanceOf(ConfigError);
     for (const name of Object.keys(wrong)) expect(error.message).toContain(`${name}: `);
-    expect(error.message).toContain('colour: unknown; the options are size, python');
+    expect(error.message).toContain('colour: unknown; the options are size, min');
   });
 
   test.each([['x'], [null], [[]]])('S05 that are no object are refused: %p', async (options) => {

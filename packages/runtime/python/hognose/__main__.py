@@ -1,4 +1,4 @@
-"""`python -m hognose worker`: serves one Node.js process, told how by one JSON line on stdin."""
+"""`python -m hognose`: a worker for a host that has started it, or `serve`, which keeps one for hosts that come."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"hognose {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("worker", help="serve a host: its address and secret come as one JSON line on stdin")
-    parser.parse_args(arguments)
+    commands.add_parser("zygote", help="fork workers for a host, which says on file descriptor 3 when")
+    commands.add_parser("serve", help="keep a worker at an address of the network, for hosts that attach to it")
+    given = sys.argv[1:] if arguments is None else arguments
+    command = parser.parse_args(given[:1] if given[:1] == ["serve"] else given).command
 
     if sys.version_info < (3, 10):  # noqa: UP036 - this file runs on the very Python that it refuses
         print(
@@ -29,15 +32,27 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 78
+    if command == "serve":
+        from hognose import serve
+
+        return serve.main(given[1:])
     is_finished = False
     try:
         try:
-            from hognose.worker import run
+            from hognose import worker
         except ModuleNotFoundError as error:
             if error.name != "msgpack":
                 raise
             raise MissingPackage("msgpack") from error
-        status = run(sys.stdin.buffer)
+        if command == "zygote":
+            from hognose import zygote
+
+            # Returns once in this process, and once in each that it forks.
+            bootstrap = zygote.run(sys.stdin.buffer)
+        else:
+            bootstrap = worker.Bootstrap(**worker.read_line(sys.stdin.buffer))
+            worker.prepare_process(bootstrap.python_path, bootstrap.restore_environment)
+        status = 0 if bootstrap is None else worker.run(bootstrap)
         is_finished = True
     except MissingPackage as error:
         print(f"hognose: {error}", file=sys.stderr)  # Node reads this line

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 __all__ = [
     "ARGS",
+    "ATTEMPT",
     "CALL_TYPE",
     "CREDIT",
     "DEADLINE",
@@ -52,6 +53,7 @@ TRACE: Final = 15
 CREDIT: Final = 16
 SOURCE: Final = 17
 USES: Final = 18
+ATTEMPT: Final = 19
 
 #: Types of which msgpack writes every value in the one form that values have here.
 SCALARS: Final = frozenset((type(None), bool, int, float))

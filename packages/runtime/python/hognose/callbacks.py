@@ -267,6 +267,8 @@ def _value_of(answer: list[Any]) -> Any:
         raise JavaScriptError(name, message, stack, error_id)
     value = answer[2]
     if type(value) is Undecodable:
+        if not isinstance(value.error, DecodeError):
+            raise value.error
         raise DecodeError(f"what the JavaScript function has returned cannot be read here: {value.reason}")
     return value
 

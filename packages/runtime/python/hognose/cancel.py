@@ -17,7 +17,7 @@ import signal
 import threading
 from contextlib import suppress
 from time import monotonic
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Final
 
 from hognose import dispatch, streams
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hognose.core import Core
     from hognose.runner import MainRunner
 
-__all__ = ["Canceller", "is_importing", "is_interruptible"]
+__all__ = ["INTERRUPTIBLE", "Canceller", "is_importing", "is_interruptible"]
 
 #: How long a call has to end before it is interrupted again: the first time, and from then on.
 FIRST_PAUSE_S: Final = 0.01
@@ -38,7 +38,8 @@ PAUSE_S: Final = 0.05
 #: How the files of the import system begin.
 _IMPORTING: Final = "<frozen importlib"
 
-_INTERRUPTIBLE: Final = dispatch.INTERRUPTIBLE | streams.INTERRUPTIBLE
+#: Code of the worker's own in which an exception may be raised; whoever evaluates calls in another way adds to it.
+INTERRUPTIBLE: Final[set[CodeType]] = {*dispatch.INTERRUPTIBLE, *streams.INTERRUPTIBLE}
 
 
 class Canceller:
@@ -149,7 +150,7 @@ def is_interruptible(frame: FrameType | None) -> bool:
     """
     while frame is not None:
         code = frame.f_code
-        if code in _INTERRUPTIBLE:
+        if code in INTERRUPTIBLE:
             return True
         if code.co_filename.startswith((OWN_DIRECTORY, _IMPORTING)):
             return False

@@ -48,6 +48,8 @@ class Codec:
 
     def __init__(self, handles: HandleTable, resolve: Callable[[str], object], hooks: CodecHooks | None = None) -> None:
         self.handles = handles
+        #: The object of a handle that stands in a value.
+        self.find_handle: Callable[[int], object] = handles.get
         self.resolve = resolve
         self.hooks = hooks
         self._idle: list[Encoder] = []

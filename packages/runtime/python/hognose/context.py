@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hognose.call import DEADLINE, ID, IDEMPOTENT, SESSION, TRACE, Call
+from hognose.call import ATTEMPT, DEADLINE, ID, IDEMPOTENT, SESSION, TRACE, Call
 
 __all__ = ["CallInfo", "current_call", "session_state"]
 
@@ -22,6 +22,7 @@ class CallInfo:
         deadline: When the host cancels it, on the clock of `time.monotonic()`; None: never.
         trace: The W3C traceparent of its caller; empty: none.
         idempotent: Whether the caller has said that to run it twice does no harm.
+        attempt: How often it was started before, on workers that died under it; 0: this is the first time.
     """
 
     id: int
@@ -29,6 +30,7 @@ class CallInfo:
     deadline: float | None
     trace: str
     idempotent: bool
+    attempt: int
 
 
 def current_call() -> CallInfo | None:
@@ -46,6 +48,7 @@ def current_call() -> CallInfo | None:
         deadline=call[DEADLINE] / 1e9 if call[DEADLINE] else None,
         trace=call[TRACE],
         idempotent=call[IDEMPOTENT],
+        attempt=call[ATTEMPT],
     )
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
@@ -19,7 +19,7 @@ from hognose.call import CREDIT, ID, MODE, PARENT, SESSION, USES, Call
 from hognose.callbacks import HostFunctions
 from hognose.cancel import Canceller
 from hognose.codec import Codec, Encoded
-from hognose.dispatch import resolve
+from hognose.dispatch import evaluate, resolve, run_steps
 from hognose.errors import EncodeError, HognoseCancel, JavaScriptError, minimal_wire, to_wire
 from hognose.event_loop import EventLoop
 from hognose.gen.messages import (
@@ -45,6 +45,9 @@ from hognose.transport.socket_lane import SocketLane
 from hognose.values.extensions import EXT_BIG_INTEGER, EXT_HANDLE
 from hognose.waiter import Waiter
 
+if TYPE_CHECKING:
+    from hognose.allow import Guard
+
 __all__ = ["Core", "exit_status"]
 
 #: Calls that were cancelled or taken back before they arrived, at most.
@@ -58,6 +61,7 @@ class Core:
     Args:
         threads: How many threads run calls.
         page: Where it is noted which calls run.
+        guard: Lets calls reach only what is permitted; None: everything is.
     """
 
     lane: Lane
@@ -66,13 +70,21 @@ class Core:
     #: As `Lane.pack`, for messages of `SCALARS`, short texts and lists of them; on the main thread.
     pack_plain: Callable[[list[Any]], Packed]
 
-    def __init__(self, *, threads: int = 1, page: StatusPage | None = None) -> None:
+    def __init__(self, *, threads: int = 1, page: StatusPage | None = None, guard: Guard | None = None) -> None:
         self.threads = threads
         self.page = page or StatusPage(None)
+        self.guard = guard
+        #: What evaluates calls.
+        self.evaluate: Callable[[Call], Any] = evaluate if guard is None else guard.evaluate
+        self.run_steps: Callable[[Any, list[Any]], Any] = run_steps if guard is None else guard.run_steps
         self.handles = HandleTable()
         self.sources = Sources(self.handles, self.resume)
         self.functions = HostFunctions(self)
-        self.codec = Codec(self.handles, resolve, Hooks(self))
+        self.codec = Codec(self.handles, resolve if guard is None else guard.resolve, Hooks(self))
+        if guard is not None:
+            # Wherever an object of this worker comes to stand among arguments.
+            self.codec.find_handle = guard.guarded(self.handles.get)
+            self.sources.check = guard.check_argument
         self.loop = EventLoop(self)
         self.streams = Streams(self)
         self.canceller = Canceller(self)

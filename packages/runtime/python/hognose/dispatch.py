@@ -29,16 +29,19 @@ from hognose.gen.messages import (
 
 __all__ = [
     "INTERRUPTIBLE",
+    "INVOCATIONS",
     "Settled",
     "Suspended",
     "evaluate",
     "is_awaitable",
     "is_coroutine_call",
+    "must_await",
     "resolve",
     "run_steps",
 ]
 
-_INVOCATIONS: Final = frozenset((CALL_TYPE_FUNCTION, CALL_TYPE_CLASS, CALL_TYPE_METHOD, CALL_TYPE_HELPER))
+#: Types of calls that call what they start from.
+INVOCATIONS: Final = frozenset((CALL_TYPE_FUNCTION, CALL_TYPE_CLASS, CALL_TYPE_METHOD, CALL_TYPE_HELPER))
 #: Types whose instances need no look at whether they can be awaited.
 _SETTLED: Final = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple, set))
 _roots: dict[str, tuple[types.ModuleType, tuple[str, ...]]] = {}
@@ -81,12 +84,12 @@ def evaluate(call: Call) -> Any:
         DecodeError: When what it starts from could not be read.
         ProtocolError: When the call is of a version or type that this worker does not know.
     """
-    _, _, version, call_type, target, args, _, kwargs, root, steps, _, block, _, _, _, _, _, _, _ = call
+    _, _, version, call_type, target, args, _, kwargs, root, steps, _, block, _, _, _, _, _, _, _, _ = call
     if version not in PAYLOAD_VERSIONS:
         raise _unknown_version(version)
     if root and type(root) is not tuple:
         raise root
-    if call_type in _INVOCATIONS:
+    if call_type in INVOCATIONS:
         if root:
             start = _from_root(root[0], target)
         elif target in _roots:
@@ -116,7 +119,7 @@ def evaluate(call: Call) -> Any:
 def run_steps(value: Any, steps: list[Any]) -> Any:
     """Goes on with the steps of a chain; a `Suspended` where one of them must be awaited first."""
     for index, (kind, name, args, kwargs) in enumerate(steps):
-        if type(value) is types.CoroutineType or _must_await(value):
+        if type(value) is types.CoroutineType or must_await(value):
             return Suspended(value, steps[index:])
         if kind == STEP_KIND_ATTRIBUTE:
             value = getattr(value, name)
@@ -135,7 +138,7 @@ def is_awaitable(value: Any) -> bool:
     return kind not in _SETTLED and (hasattr(kind, "__await__") or inspect.isawaitable(value))
 
 
-def _must_await(value: Any) -> bool:
+def must_await(value: Any) -> bool:
     """Whether a value amid a chain is nothing but what it will be: a coroutine or a future.
 
     Other awaitables, such as the query of a database library, have methods that a chain may well mean.
@@ -217,7 +220,7 @@ def is_coroutine_call(call: Call) -> bool:
             return call[INLINE] is not None and _block(call[INLINE]).is_async
         except (SyntaxError, ValueError, ProtocolError):
             return False  # it says so itself when it is run
-    if call[CALL_TYPE] not in _INVOCATIONS:
+    if call[CALL_TYPE] not in INVOCATIONS:
         return False
     function = _peek(call)
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)

@@ -8,6 +8,7 @@ HognoseError
 
 HognoseCancel        (BaseException) the host has cancelled the call
 JavaScriptError      (Exception) a function of the host threw
+NotAllowedError      (PermissionError) the call reached what the pool's option `allow` does not permit
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "HognoseError",
     "JavaScriptError",
     "MissingPackage",
+    "NotAllowedError",
     "ProtocolError",
     "to_wire",
 ]
@@ -75,6 +77,10 @@ class HognoseCancel(BaseException):
 
     Raised in the call's own code, again and again until the call ends. No Exception: `except Exception` lets it pass.
     """
+
+
+class NotAllowedError(PermissionError):
+    """The call reached an object of a module that the pool's option `allow` does not permit, or was inline code."""
 
 
 class JavaScriptError(Exception):

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hognose import native_threads
 from hognose.call import CREDIT, ID, MODE, USES, Call
 from hognose.context import task_call
-from hognose.dispatch import Settled, Suspended, evaluate, is_awaitable, run_steps
+from hognose.dispatch import Settled, Suspended, is_awaitable
 from hognose.gen.messages import RESULT_MODE_HANDLE, WORKER_MESSAGE_AWAITING
 from hognose.transport import Packed
 
@@ -76,6 +77,7 @@ class EventLoop:
     def _run(self) -> None:
         assert self._loop is not None
         self.ident = threading.get_ident()
+        native_threads.adopt()
         while True:
             try:
                 self._loop.run_forever()
@@ -97,13 +99,13 @@ class EventLoop:
     async def _drive(self, call: Call, suspended: Suspended | Settled | None) -> Packed | None:
         """The task of a call: everything but its cancellation before it has begun."""
         try:
-            value: Any = evaluate(call) if suspended is None else suspended
+            value: Any = self._core.evaluate(call) if suspended is None else suspended
             if type(value) is Settled:
                 value = value.value
             while True:
                 if type(value) is Suspended:
                     result = await value.awaitable
-                    value = run_steps(result, value.steps) if value.steps else result
+                    value = self._core.run_steps(result, value.steps) if value.steps else result
                 elif call[MODE] != RESULT_MODE_HANDLE and is_awaitable(value):
                     value = await value
                 else:

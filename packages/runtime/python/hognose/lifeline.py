@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Final
 
-__all__ = ["end_group", "hold"]
+__all__ = ["end_group", "hold", "let_go"]
 
 _F_SETSIG: Final = 10  # Linux; the fcntl module has no name for it
 
@@ -48,6 +48,12 @@ def hold(connection: socket.socket) -> None:
 def end_group() -> None:
     """Ends this process and everything that it has started, at once: the host is gone."""
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def let_go() -> None:
+    """Closes a lifeline that this process has inherited: it is its parent's, which it does not share the life of."""
+    while _held:
+        _held.pop().close()
 
 
 _held: list[socket.socket] = []

@@ -130,7 +130,7 @@ class Reader:
                 handlers.get(message[0], self.handle)(message)
                 continue
             core.read_calls += 1
-            _, call_id, _, _, _, _, deadline, _, root, _, _, _, parent, _, _, _, _, source, uses = message
+            _, call_id, _, _, _, _, deadline, _, root, _, _, _, parent, _, _, _, _, source, uses, _ = message
             alive.add(call_id)
             if deadline:
                 deadline_from = deadline_from or monotonic_ns()
@@ -166,7 +166,7 @@ class Reader:
         for place in (ARGS, KWARGS, STEPS):
             undecodable = find_undecodable(call[place])
             if undecodable is not None:
-                call[ROOT] = DecodeError(undecodable.reason)
+                call[ROOT] = undecodable.error
                 return
 
     def _give_to_waiting(self, call: Call) -> bool:

@@ -6,13 +6,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from hognose import context
 from hognose.call import CREDIT, ID, INLINE, MODE, ROOT, SCALARS, SESSION, STEPS, TARGET, USES, Call
 from hognose.cancel import is_importing
-from hognose.dispatch import Suspended, evaluate, is_awaitable
+from hognose.dispatch import Suspended, is_awaitable
 from hognose.errors import HognoseCancel, HognoseError
 from hognose.gen.messages import RESULT_MODE_HANDLE, WORKER_MESSAGE_RESULT
 from hognose.outbox import MOST_BYTES, MOST_MESSAGES
@@ -26,6 +26,8 @@ __all__ = ["MainRunner", "PoolRunner", "Runner"]
 
 #: A call that takes longer on the average does not hold back the answers of those before it.
 SLOW_NS: Final = 100_000
+#: A call that takes longer may have kept other threads from reading what the host wants.
+_LONG_NS: Final = 5_000_000
 
 #: A message that is not larger counts by its number alone.
 _SMALL_BYTES: Final = MOST_BYTES // MOST_MESSAGES
@@ -68,7 +70,7 @@ class Runner:
             if sources.references and not sources.prepare(call):
                 self.end()
                 return
-            value = self.expose(evaluate, call)
+            value = self.expose(core.evaluate, call)
             if type(value) in _SIMPLE and not (call[MODE] or call[USES] or call[CREDIT] or call[SESSION]):
                 packed: Packed | None = core.lane.pack([WORKER_MESSAGE_RESULT, call[ID], value])
             else:
@@ -176,6 +178,7 @@ class MainRunner(Runner):
         core, calls, slot, fast, learn = self._core, self.calls, self._slot, self._fast, self._learn
         reader, lane, queue, alive, waiters = core.reader, core.lane, core.queue, core.alive, core.reader.waiters
         receive, receive_or_wake, receive_now, write = lane.receive, lane.receive_or_wake, lane.receive_now, lane.write
+        evaluate = core.evaluate
         take_role, leave_role, deliver = reader.role.acquire, reader.role.release, reader.deliver
         outbox, pack, pack_plain = core.outbox, lane.pack, core.pack_plain
         gathered, add, flush, forgotten = outbox.items, outbox.items.append, outbox.flush, core.functions.forgotten
@@ -194,7 +197,7 @@ class MainRunner(Runner):
                     call = queue.popleft()
                 except IndexError:  # taken back at the last moment
                     break
-                _, call_id, _, _, key, _, _, _, root, steps, mode, block, _, session, _, _, credit, _, uses = call
+                _, call_id, _, _, key, _, _, _, root, steps, mode, block, _, session, _, _, credit, _, uses, _ = call
                 if root or steps or block:
                     key = _key_of(call)
                 if gathered and (key not in fast or len(gathered) > MOST_MESSAGES or outbox.bytes > MOST_BYTES):
@@ -240,6 +243,9 @@ class MainRunner(Runner):
                 now = monotonic_ns()
                 if now - before > SLOW_NS or key not in fast:
                     learn(key, now - before)
+                    if now - before > _LONG_NS:
+                        # What has arrived meanwhile may say that the next call is not wanted any more.
+                        sleep(0)
                 if ready:
                     core.streams.pump_next(self)
                     now = monotonic_ns()

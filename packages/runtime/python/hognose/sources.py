@@ -52,6 +52,8 @@ class Sources:
         self.references: dict[int, list[int]] = {}
         #: Calls that wait for a result, by their ids.
         self.parked: dict[int, Call] = {}
+        #: Raises for a result that may not stand among the arguments of a call; None: each may.
+        self.check: Callable[[object], None] | None = None
         #: Set while a frame is read that holds a reference.
         self.has_found = False
 
@@ -103,6 +105,8 @@ class Sources:
             if source.error is not None:
                 raise source.error
             values[reference] = source.value
+            if self.check is not None:
+                self.check(source.value)
         if call[SOURCE]:
             call[ROOT] = (values[call[SOURCE]],)
         for place in (ARGS, KWARGS, STEPS):

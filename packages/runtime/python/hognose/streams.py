@@ -100,6 +100,7 @@ class Streams:
         Raises:
             TypeError: When the result cannot be iterated.
         """
+        self._check(call, value)
         if hasattr(type(value), "__aiter__"):
             self._core.loop.go_on(call, Settled(value))
             return None
@@ -114,6 +115,7 @@ class Streams:
 
     def submit(self, call: Call, value: Any) -> None:
         """Iterates a result that the event loop has got, on a thread that runs calls."""
+        self._check(call, value)
         stream = self._open[call[ID]] = _Stream(call, value)
         self._schedule(stream)
 
@@ -240,6 +242,10 @@ class Streams:
                     return failure
         return None
 
+    def _check(self, call: Call, value: object) -> None:
+        if self._core.guard is not None:
+            self._core.guard.check_stream(call, value)
+
     def _go_on_or_wait(self, stream: _Stream) -> None:
         with stream.lock:
             stream.is_scheduled = stream.credit > 0 or stream.is_cancelled
@@ -261,6 +267,7 @@ class Streams:
         """Iterates an asynchronous result to its end; on the event loop."""
         import asyncio
 
+        self._check(call, value)
         stream = self._async[call[ID]] = _AsyncStream(call, asyncio.Event())
         iterator: Any = None
         error: BaseException | None = None

@@ -12,10 +12,12 @@ import signal
 import socket
 import sys
 import threading
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from hognose import PAYLOAD_VERSIONS, PROTOCOL_VERSION, __version__, lifeline, logs
+from hognose import PAYLOAD_VERSIONS, PROTOCOL_VERSION, __version__, lifeline, logs, native_threads
 from hognose.core import Core
 from hognose.errors import HognoseCancel, HognoseError, MissingPackage, ProtocolError
 from hognose.gen.messages import (
@@ -32,9 +34,22 @@ from hognose.transport import Lane
 from hognose.transport.socket_lane import ControlLane, SocketLane, connect
 from hognose.transport.socket_writer import SocketWriter
 
-__all__ = ["Bootstrap", "Worker", "run"]
+if TYPE_CHECKING:
+    from hognose.codec import Codec
+    from hognose.transport.grpc_lane import GrpcLane
 
-#: See `_prepare_process`.
+__all__ = [
+    "Bootstrap",
+    "Worker",
+    "describe",
+    "import_grpc_lane",
+    "prepare_process",
+    "read_line",
+    "run",
+    "set_environment",
+]
+
+#: See `prepare_process`.
 _SWITCH_INTERVAL_S: Final = 0.001
 
 #: Packages that make a worker capable of more, where they are installed.
@@ -58,6 +73,9 @@ class Bootstrap:
         spin_us: How many microseconds the worker polls for the next frame before it sleeps.
         has_control: Whether the host takes a control connection also beside the gRPC lane.
         log_level: The root logger's level; None: as Python has it.
+        served: What `hognose.served.Served` holds, where `python -m hognose serve` has started this worker; None: its
+            host has.
+        allow: What calls may reach: `modules` and `inline`; None: everything.
     """
 
     worker_id: int
@@ -72,22 +90,37 @@ class Bootstrap:
     spin_us: int = 50
     has_control: bool = False
     log_level: int | None = None
+    allow: dict[str, Any] | None = None
+    served: dict[str, Any] | None = None
 
 
-def run(stdin: BinaryIO) -> int:
-    """Runs a worker told how by one line of `stdin`; returns the exit status."""
+def read_line(stdin: BinaryIO) -> dict[str, Any]:
+    """What the host tells this process at its start.
+
+    Raises:
+        SystemExit: When there is no host.
+    """
     line = stdin.readline()
     if not line:
         print("hognose: a worker is started by a host, which writes one JSON line to its stdin", file=sys.stderr)
-        return 64
-    bootstrap = Bootstrap(**json.loads(line))
-    _prepare_process(bootstrap)
-    worker = Worker(Core(threads=bootstrap.threads, page=StatusPage(bootstrap.status_page)))
+        raise SystemExit(64)
+    fields: dict[str, Any] = json.loads(line)
+    return fields
+
+
+def run(bootstrap: Bootstrap) -> int:
+    """Runs a worker in a process that is prepared for it; returns the exit status."""
+    guard = None
+    if bootstrap.allow is not None:
+        from hognose.allow import make_guard  # only for those who need it
+
+        guard = make_guard(bootstrap.allow)
+    worker = Worker(Core(threads=bootstrap.threads, page=StatusPage(bootstrap.status_page), guard=guard))
     lane = worker.open(bootstrap)
     logs.install(worker.core, bootstrap.log_level)
     for name in bootstrap.preload:
         importlib.import_module(name)
-    lane.write([lane.pack([WORKER_MESSAGE_READY, _capabilities(), source_hash()])])
+    lane.write([lane.pack([WORKER_MESSAGE_READY, *describe()])])
     if not worker.serve():
         # The lane may end before the lifeline does: what this process has started must not outlive it either.
         lifeline.end_group()
@@ -95,13 +128,15 @@ def run(stdin: BinaryIO) -> int:
     return 0
 
 
-def _prepare_process(bootstrap: Bootstrap) -> None:
-    for name, value in bootstrap.restore_environment.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    sys.path[:0] = bootstrap.python_path
+def prepare_process(python_path: list[str], restore_environment: dict[str, str | None]) -> None:
+    """Makes this process what user code expects of one.
+
+    Args:
+        python_path: Directories to import from, before those of the interpreter.
+        restore_environment: Variables to set back (None: to remove) that were changed only to start this process.
+    """
+    set_environment(restore_environment)
+    sys.path[:0] = python_path
     # A segfault's Python stack goes to stderr, whose end the host keeps: the crashed thread's, not all of gRPC's.
     faulthandler.enable(all_threads=False)
     # How long a thread that cancels a loop in Python waits for its turn, twice; the default is for fewer switches.
@@ -116,8 +151,35 @@ def _prepare_process(bootstrap: Bootstrap) -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def _capabilities() -> list[str]:
-    return [name for name in _CAPABILITIES if importlib.util.find_spec(name) is not None]
+def set_environment(values: dict[str, str | None]) -> None:
+    """Sets environment variables; None removes one."""
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@cache
+def describe() -> tuple[list[str], str]:
+    """What a worker tells when it is ready: of what it is capable, and the hash of its sources."""
+    return [name for name in _CAPABILITIES if importlib.util.find_spec(name) is not None], source_hash()
+
+
+def import_grpc_lane() -> Callable[[str, str, Codec], GrpcLane]:
+    """The function that starts a gRPC server.
+
+    Raises:
+        MissingPackage: When what it needs is not installed.
+    """
+    try:
+        from hognose.transport.grpc_lane import serve
+    except ModuleNotFoundError as error:
+        package = {"grpc": "grpcio", "google": "protobuf"}.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        raise MissingPackage(package) from error
+    return serve
 
 
 class Worker:
@@ -139,14 +201,15 @@ class Worker:
         """
         core = self.core
         if bootstrap.grpc_address is not None:
-            try:
-                from hognose.transport.grpc_lane import serve
-            except ModuleNotFoundError as error:
-                package = {"grpc": "grpcio", "google": "protobuf"}.get((error.name or "").partition(".")[0])
-                if package is None:
-                    raise
-                raise MissingPackage(package) from error
+            serve = import_grpc_lane()
+            if bootstrap.served is not None:
+                from hognose.served import Served, open_lane
 
+                def greet(epoch: int) -> list[Any]:
+                    return _hello(replace(bootstrap, worker_id=epoch), ROLE_DATA, secret="")
+
+                core.attach(open_lane(Served(**bootstrap.served), bootstrap.grpc_address, core.codec, greet))
+                return core.lane
             # The host dials as soon as the lifeline says that this worker listens.
             grpc_lane = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
             self._hold_lifeline(bootstrap)
@@ -234,6 +297,7 @@ class Worker:
             thread.start()
 
     def _run_pooled(self) -> None:
+        native_threads.adopt()
         core = self.core
         tokens = core.tokens
         assert tokens is not None

@@ -114,7 +114,7 @@ def handle(handle_id: int) -> msgpack.ExtType:
 
 FIELDS = (
     *("id", "payload_version", "call_type", "target", "args", "deadline_ms", "kwargs", "handle", "steps", "result"),
-    *("inline", "parent_call", "session_id", "idempotent", "trace", "credit", "source_call", "uses"),
+    *("inline", "parent_call", "session_id", "idempotent", "trace", "credit", "source_call", "uses", "attempt"),
 )
 
 

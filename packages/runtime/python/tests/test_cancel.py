@@ -215,6 +215,6 @@ def test_the_workers_own_code_is_never_interrupted() -> None:
         def probe(self) -> None:
             frames.append(sys._getframe())
 
-    call = [1, 1, 1, m.CALL_TYPE_METHOD, "probe", None, 0, None, (Root(),), (), 0, None, 0, 0, False, "", 0, 0, 0]
+    call = [1, 1, 1, m.CALL_TYPE_METHOD, "probe", None, 0, None, (Root(),), (), 0, None, 0, 0, False, "", 0, 0, 0, 0]
     evaluate(call)
     assert is_interruptible(frames[1])

@@ -115,13 +115,14 @@ class TestCalls:
 
 
 class TestContext:
-    def test_current_call_tells_id_session_deadline_and_trace(self, host: FakeHost) -> None:
+    def test_current_call_tells_id_session_deadline_trace_and_attempt(self, host: FakeHost) -> None:
         trace = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
-        call = host.message(f"{T}.current", deadline_ms=60_000, session_id=3, trace=trace, idempotent=True)
+        call = host.message(f"{T}.current", deadline_ms=60_000, session_id=3, trace=trace, idempotent=True, attempt=2)
         host.send([m.HOST_MESSAGE_SESSION_OPEN, 3], call)
-        call_id, session, left, told, idempotent = host.result(call[1])
-        assert (call_id, session, told, idempotent) == (call[1], 3, trace, True)
+        call_id, session, left, told, idempotent, attempt = host.result(call[1])
+        assert (call_id, session, told, idempotent, attempt) == (call[1], 3, trace, True, 2)
         assert 30 < left <= 60
+        assert host.call(f"{T}.current")[-1] == 0
         assert host.call(f"{T}.current")[2] is None
 
     def test_a_session_keeps_its_state_until_it_is_closed(self, host: FakeHost) -> None:

@@ -59,8 +59,9 @@ export function writeHostMessage(out: MsgpackWriter, message: contract.HostMessa
 }
 
 function writeCallMessage(out: MsgpackWriter, message: contract.Call): void {
-  let count = 18;
-  if (message.uses === 0) count = 17;
+  let count = 19;
+  if (message.attempt === 0) count = 18;
+  if (count === 18 && message.uses === 0) count = 17;
   if (count === 17 && message.sourceCall === 0) count = 16;
   if (count === 16 && message.credit === 0) count = 15;
   if (count === 15 && message.trace === '') count = 14;
@@ -117,6 +118,8 @@ function writeCallMessage(out: MsgpackWriter, message: contract.Call): void {
   out.integer(message.sourceCall);
   if (count === 17) return;
   out.integer(message.uses);
+  if (count === 18) return;
+  out.integer(message.attempt);
 }
 
 function writeReleaseMessage(out: MsgpackWriter, message: contract.Release): void {

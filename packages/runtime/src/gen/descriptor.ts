@@ -315,6 +315,10 @@ export const DESCRIPTOR: INamespace = {
                 "uses": {
                   "type": "uint32",
                   "id": 18
+                },
+                "attempt": {
+                  "type": "uint32",
+                  "id": 19
                 }
               }
             },

@@ -153,6 +153,8 @@ export interface Call {
   sourceCall: number;
   /** How many later calls refer to the result, as source_call or among their arguments; the worker keeps it until then. */
   uses: number;
+  /** How often the call was started before, on workers that died under it; 0: never. */
+  attempt: number;
 }
 
 /** A block of Python source with parameters. The worker keeps the compiled block under its hash. */
@@ -471,6 +473,7 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
     ['credit', 'number', false, ''],
     ['sourceCall', 'number', false, ''],
     ['uses', 'number', false, ''],
+    ['attempt', 'number', false, ''],
   ],
   Inline: [
     ['hash', 'string', false, ''],

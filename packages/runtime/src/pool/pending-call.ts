@@ -1,6 +1,7 @@
 /** One call, from its submission until its caller was told and its worker has answered. */
 import type { AsyncResource } from 'node:async_hooks';
 import type { CallRequest } from '../call-request.js';
+import type { WorkerCrash } from '../errors.js';
 import type { StreamSink } from '../streams/stream.js';
 import type { Worker } from '../worker/worker.js';
 import type { CallQueue } from './call-queue.js';
@@ -12,8 +13,12 @@ let submitted = 0;
 export interface CallKeeper {
   /** The call's time is over. */
   expired(call: PendingCall): void;
-  /** The caller was told; the worker may still have to answer. */
-  settled(call: PendingCall): void;
+  /**
+   * The caller was told; the worker may still have to answer.
+   *
+   * @param isRejected - Whether with `error`.
+   */
+  settled(call: PendingCall, isRejected: boolean, error?: unknown): void;
 }
 
 /** @internal */
@@ -39,8 +44,14 @@ export class PendingCall implements Timed {
   isSettled = false;
   /** Waited too long for its start: if the worker gives it back, it will not run. */
   isOverdue = false;
+  /** The workers that have died under it; undefined: none. */
+  crashes: WorkerCrash[] | undefined;
+  /** Items of its stream have arrived: they cannot be sent a second time. */
+  hasItems = false;
   /** Its worker was asked to give it back. */
   isRecalled = false;
+  /** When it was put into a queue, on the clock of `performance.now()`. */
+  queuedAt = 0;
   /** When it was sent, on the clock of `performance.now()`. */
   sentAt = 0;
   /** Where its callbacks run: in the caller's async context. */
@@ -79,13 +90,13 @@ export class PendingCall implements Timed {
 
   resolve(value: unknown): void {
     if (this.isSettled) return;
-    this.#settle();
+    this.#settle(false);
     this.#resolve(value);
   }
 
   reject(error: unknown): void {
     if (this.isSettled) return;
-    this.#settle();
+    this.#settle(true, error);
     this.sink?.fail(error);
     this.#reject(error);
   }
@@ -94,11 +105,17 @@ export class PendingCall implements Timed {
     this.#keeper.expired(this);
   }
 
-  #settle(): void {
+  /** It has started, or nobody waits for it any more. */
+  stopLimitingStart(): void {
+    this.isOverdue = false;
+    if (this.startLimit !== undefined) this.startLimit.list?.remove(this.startLimit);
+  }
+
+  #settle(isRejected: boolean, error?: unknown): void {
     this.isSettled = true;
     this.list?.remove(this);
-    if (this.startLimit !== undefined) this.startLimit.list?.remove(this.startLimit);
+    this.stopLimitingStart();
     this.stopListening?.();
-    this.#keeper.settled(this);
+    this.#keeper.settled(this, isRejected, error);
   }
 }

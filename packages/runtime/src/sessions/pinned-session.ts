@@ -33,24 +33,37 @@ export function pinnedSessionOf(session: Session): PinnedSession {
 /** @internal */
 export class PinnedSession {
   readonly id = globalState().nextSessionId++;
+  /** Name of the pool that it belongs to. */
+  readonly pool: string;
   readonly #affinity: 'strict' | 'fail-fast' | 'hint';
   readonly #ttlMs: number;
   readonly #maxHandles: number | undefined;
-  readonly #assign: () => Worker;
+  readonly #assign: () => Worker | undefined;
   #worker: Worker | undefined;
+  /** Workers that know of the session. */
+  readonly #joined = new Set<Worker>();
   #outstanding = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed: string | undefined;
   #idle: (() => void)[] = [];
 
-  /** @param assign - Chooses the worker; called once, before the first call. */
-  constructor(options: SessionOptions, assign: () => Worker) {
+  /**
+   * @param pool - Name of its pool.
+   * @param assign - Chooses the worker among those that are ready; undefined: there is none, and calls wait for one.
+   */
+  constructor(pool: string, options: SessionOptions, assign: () => Worker | undefined) {
+    this.pool = pool;
     const { affinity = 'strict', ttlMs = 0, maxHandles } = options;
     this.#affinity = affinity;
     this.#ttlMs = ttlMs;
     this.#maxHandles = maxHandles;
     this.#assign = assign;
     this.#restartTimer();
+  }
+
+  /** The worker that its calls run on; undefined before the first. */
+  get worker(): Worker | undefined {
+    return this.#worker;
   }
 
   /** The process that its calls run in; undefined before the first. */
@@ -62,9 +75,11 @@ export class PinnedSession {
    * The worker for the session's next call; undefined where any will do.
    *
    * @param owner - The worker whose objects the call refers to.
+   * @param isNew - Whether it was just made: only those are refused once the session was closed.
    */
-  workerFor(label: string, owner: HandleOwner | undefined): HandleOwner | undefined {
-    if (this.#closed !== undefined) throw new SessionClosedError(`${label}: the session ${this.id} ${this.#closed}`);
+  workerFor(label: string, owner: HandleOwner | undefined, isNew: boolean): HandleOwner | undefined {
+    if (this.#closed !== undefined && isNew)
+      throw new SessionClosedError(`${label}: the session ${this.id} ${this.#closed}`);
     if (this.#worker?.hasEnded === true) {
       if (this.#affinity !== 'hint') {
         throw new HandleLostError(
@@ -73,12 +88,40 @@ export class PinnedSession {
       }
       this.#worker = undefined;
     }
-    const worker = (this.#worker ??= this.#pin());
+    const worker = (this.#worker ??= this.#assign());
+    if (worker !== undefined) this.joins(worker);
+    else if (this.#affinity === 'fail-fast')
+      throw new PoolSaturatedError(
+        `${label}: no worker of the pool ${this.pool} is ready for the session ${this.id}, and its affinity is 'fail-fast'`,
+      );
+    else return owner;
     if (this.#affinity === 'strict' || worker.hasFreeThread) return worker;
     if (this.#affinity === 'hint') return owner;
     throw new PoolSaturatedError(
       `${label}: worker ${worker.id} (pid ${worker.pid}) of the session ${this.id} is ${worker.isReady ? 'busy' : 'not ready yet'}, and its affinity is 'fail-fast'`,
     );
+  }
+
+  /** Whether its calls may run on another worker. */
+  get isHint(): boolean {
+    return this.#affinity === 'hint';
+  }
+
+  /**
+   * A worker has room for one of its calls, which has waited for any.
+   *
+   * @returns The worker that runs it.
+   */
+  claim(worker: Worker): Worker {
+    if (this.#affinity !== 'hint') worker = this.#worker ??= worker;
+    return worker;
+  }
+
+  /** A worker gets to know of the session: it is told of its end. */
+  joins(worker: Worker): void {
+    if (this.#joined.has(worker)) return;
+    this.#joined.add(worker);
+    worker.openSession(this.id, this.#maxHandles);
   }
 
   /** One of its calls was made. */
@@ -107,15 +150,9 @@ export class PinnedSession {
 
   async #end(): Promise<void> {
     if (this.#outstanding > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    const worker = this.#worker;
     this.#worker = undefined;
-    if (worker?.hasEnded === false) worker.closeSession(this.id);
-  }
-
-  #pin(): Worker {
-    const worker = this.#assign();
-    worker.openSession(this.id, this.#maxHandles);
-    return worker;
+    for (const worker of this.#joined) if (!worker.hasEnded) worker.closeSession(this.id);
+    this.#joined.clear();
   }
 
   #restartTimer(): void {

@@ -1,20 +1,27 @@
 /** The gRPC lane: `hognose.v1.Worker.Attach`, dialled at a worker that serves it. */
 import type { Socket } from 'node:net';
-import { Client, credentials, Metadata, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import { Client, Metadata, type ChannelCredentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import { DecodeError } from '../errors.js';
-import type { HostMessage } from '../gen/messages.js';
+import type { HostMessage, WorkerMessage } from '../gen/messages.js';
+import type { GrpcEndpoint } from '../placement/placement.js';
 import type { DecodeContext } from '../values/decode.js';
+import { PUSHBACK_METADATA, whyNotAttached, whyNotGreeted } from './attach-error.js';
 import { Assembly } from './assembly.js';
 import { Backlog, PART_BYTES, sizeOf } from './backlog.js';
+import { channelOptions, credentialsFor } from './grpc-channel.js';
 import { decodeFrame, decodeMessage, encodeFrame, encodeMessage } from './grpc-codec.js';
 import type { Lane, LaneEvents } from './lane.js';
 import { FrameWriter } from './socket-codec.js';
 
 const ATTACH = '/hognose.v1.Worker/Attach';
-/** Metadata key in which the host proves itself. */
+/** Metadata keys in which the host proves itself, and tells its attempts apart. */
 const SECRET_METADATA = 'hognose-secret';
+const RUNTIME_METADATA = 'hognose-runtime';
+const EPOCH_METADATA = 'hognose-epoch';
 /** Parts that gRPC may hold: a message that is sent meanwhile stands behind them. */
 const MAX_PARTS_UNDER_WAY = 4;
+/** How long between attempts to reach a worker that is starting anew; and for how long at most after it has said so. */
+const REDIAL = { everyMs: 100, forMs: 10_000 } as const;
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
@@ -25,12 +32,32 @@ interface UnderWay {
   at: number;
 }
 
+/** A worker to dial. @internal */
+export interface GrpcDial {
+  /** Where it listens, and what it expects of its host; of one that was started here the secret is the token. */
+  readonly endpoint: GrpcEndpoint;
+  /** The control connection, owned by the lane; undefined: what is urgent goes on the stream. */
+  readonly control?: Socket | undefined;
+  /**
+   * Number of a worker that someone else has started: it must answer with this one, and lets a higher one of the same
+   * `runtimeId` take the place of a lower. Undefined: it was started here, and has said who it is.
+   */
+  readonly epoch?: number | undefined;
+  /** Names this process; with `epoch`. */
+  readonly runtimeId?: string | undefined;
+}
+
 /** A stream is what keeps the process alive: grpc-js has no public way to let it not. @internal */
 export class GrpcLane implements Lane {
   framesSent = 0;
   framesReceived = 0;
-  readonly #client: Client;
-  readonly #stream: ClientDuplexStream<Buffer, Buffer>;
+  readonly #dial: GrpcDial;
+  readonly #credentials: ChannelCredentials;
+  #client!: Client;
+  #stream!: ClientDuplexStream<Buffer, Buffer>;
+  #redialTimer: NodeJS.Timeout | undefined;
+  /** Until when a worker may be starting anew. */
+  #redialUntil: number;
   readonly #context: DecodeContext;
   readonly #events: LaneEvents;
   readonly #assembly: Assembly;
@@ -40,15 +67,18 @@ export class GrpcLane implements Lane {
   #lastPartsId = 0;
   #partsUnderWay = 0;
   #queued: HostMessage[] = [];
+  /** Whether the worker has said who it is: nothing is sent before. */
+  #isAttached: boolean;
   #isClosing = false;
+  #isDestroyed = false;
   #isClosed = false;
 
-  /**
-   * @param address - Where the worker listens, in gRPC's notation.
-   * @param secret - What the worker expects of its host.
-   * @param control - The control connection, owned by the lane; undefined: what is urgent goes on the stream.
-   */
-  constructor(address: string, secret: string, context: DecodeContext, events: LaneEvents, control?: Socket) {
+  constructor(dial: GrpcDial, context: DecodeContext, events: LaneEvents) {
+    const { control, endpoint } = dial;
+    this.#dial = dial;
+    this.#isAttached = dial.epoch === undefined;
+    this.#redialUntil = performance.now() + (endpoint.restartMs ?? 0);
+    this.#credentials = credentialsFor(endpoint);
     this.#context = context;
     this.#control = control;
     control?.on('error', () => undefined);
@@ -61,25 +91,7 @@ export class GrpcLane implements Lane {
         events.undecodable(callId, error);
       },
     );
-    this.#client = new Client(address, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': -1,
-      'grpc.max_send_message_length': -1,
-      'grpc.default_authority': 'localhost', // a socket's path is no valid authority
-    });
-    const metadata = new Metadata();
-    metadata.set(SECRET_METADATA, secret);
-    this.#stream = this.#client.makeBidiStreamRequest(ATTACH, asIs, asIs, metadata);
-    this.#stream.on('data', (frame: Buffer) => {
-      this.#guard(() => {
-        this.#take(frame);
-      });
-    });
-    this.#stream.on('error', (error: ServiceError) => {
-      this.#end(error);
-    });
-    this.#stream.on('end', () => {
-      this.#end();
-    });
+    this.#open();
   }
 
   send(message: HostMessage): void {
@@ -101,13 +113,62 @@ export class GrpcLane implements Lane {
   }
 
   destroy(): void {
+    this.#isDestroyed = true;
+    clearTimeout(this.#redialTimer);
     this.#control?.destroy();
     this.#stream.cancel();
     this.#client.close();
   }
 
+  #open(): void {
+    const { endpoint, epoch, runtimeId = '' } = this.#dial;
+    const client = (this.#client = new Client(endpoint.address, this.#credentials, channelOptions(endpoint)));
+    const metadata = new Metadata();
+    if (endpoint.token !== undefined) metadata.set(SECRET_METADATA, endpoint.token);
+    if (epoch !== undefined) {
+      metadata.set(RUNTIME_METADATA, runtimeId);
+      metadata.set(EPOCH_METADATA, String(epoch));
+    }
+    const stream = (this.#stream = client.makeBidiStreamRequest(ATTACH, asIs, asIs, metadata));
+    let isOver = false;
+    const over = (error?: ServiceError): void => {
+      if (isOver) return; // an error is followed by an end
+      isOver = true;
+      if (this.#isAttached || this.#isDestroyed) this.#end(error);
+      else this.#failAttach(error);
+    };
+    stream.on('data', (frame: Buffer) => {
+      this.#guard(() => {
+        this.#take(frame);
+      });
+    });
+    stream.on('error', over);
+    stream.on('end', () => {
+      over();
+    });
+  }
+
+  /** The worker could not be attached to: it is dialled again where it is just starting anew. */
+  #failAttach(error: ServiceError | undefined): void {
+    if (this.#isClosed) return;
+    const now = performance.now();
+    // The worker itself says so: it ends what is left of another stream first.
+    const isStartingAnew = error !== undefined && error.metadata.get(PUSHBACK_METADATA).length > 0;
+    if (isStartingAnew) this.#redialUntil = now + REDIAL.forMs;
+    const reason = whyNotAttached(this.#dial.endpoint, error);
+    const mayBeLater = isStartingAnew || reason.problem === 'unreachable' || reason.problem === 'ended';
+    if (!mayBeLater || this.#isClosing || now >= this.#redialUntil) {
+      this.#end(reason);
+      return;
+    }
+    this.#client.close();
+    this.#redialTimer = setTimeout(() => {
+      this.#open();
+    }, REDIAL.everyMs).unref();
+  }
+
   readonly #flush = (): void => {
-    if (this.#queued.length === 0 || this.#isClosed) return;
+    if (this.#queued.length === 0 || this.#isClosed || !this.#isAttached) return;
     const messages = this.#queued;
     this.#queued = [];
     this.#backlog.sort(messages, (frame) => {
@@ -188,9 +249,26 @@ export class GrpcLane implements Lane {
     if (this.#isClosed) return;
     this.framesReceived += 1;
     for (const message of decodeFrame(frame, this.#context)) {
+      if (!this.#isAttached && !this.#greet(message)) return;
       const whole = message.kind === 'chunk' ? this.#assembly.add(message) : message;
-      if (whole !== undefined) this.#events.message(whole);
+      if (whole === undefined) continue;
+      if (whole.kind === 'hello' && this.#events.hello !== undefined) this.#events.hello(whole);
+      else this.#events.message(whole);
     }
+  }
+
+  /** Takes the first message of a worker that someone else has started; returns whether this is the worker to talk to. */
+  #greet(message: WorkerMessage): boolean {
+    const { endpoint, epoch } = this.#dial;
+    const problem = whyNotGreeted(endpoint, message, epoch);
+    if (problem !== undefined) {
+      this.#end(problem);
+      return false;
+    }
+    this.#isAttached = true;
+    endpoint.onAttached?.();
+    process.nextTick(this.#flush);
+    return true;
   }
 
   /** Ends the lane where `act` throws: the worker's end tells its calls, where an exception here would end this process. */

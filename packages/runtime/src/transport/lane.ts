@@ -1,6 +1,6 @@
 /** The lane to one worker: carries the contract's messages, whatever the wire. */
 import type { DecodeError } from '../errors.js';
-import type { HostMessage, WorkerMessage } from '../gen/messages.js';
+import type { Hello, HostMessage, WorkerMessage } from '../gen/messages.js';
 
 /** What a lane tells its worker. @internal */
 export interface LaneEvents {
@@ -11,7 +11,15 @@ export interface LaneEvents {
    * Also told for a call that was cancelled before it was sent whole; the worker never sees it then.
    */
   undecodable(callId: number, error: DecodeError): void;
-  /** The lane has ended: by the other side, or by `error`. Nothing comes after it. */
+  /**
+   * A worker that was dialled has said who it is; its versions and its number were compared. Where this is missing, the
+   * message goes to `message` like all others.
+   */
+  hello?(hello: Hello): void;
+  /**
+   * The lane has ended: by the other side, or by `error`, an `AttachError` where the worker could not be attached to.
+   * Nothing comes after it.
+   */
   closed(error?: Error): void;
 }
 

@@ -6,16 +6,14 @@ import { join } from 'node:path';
 import { atExit } from '../at-exit.js';
 import { Role, type Hello } from '../gen/messages.js';
 import { NO_HANDLES } from '../values/decode.js';
+import { highestKnown, whyIncompatible } from './handshake.js';
+import { loadPeerCheck, type PeerCheck } from './peer-check.js';
 import { decodeFrame, LENGTH_BYTES } from './socket-codec.js';
 import { makeSocketDirectory, removeAbandonedDirectories } from './socket-directory.js';
 
-/** Version of the messages between host and worker. @internal */
-export const PROTOCOL_VERSION = 1;
-
-/** Versions of the encoding of values that this runtime knows. @internal */
-export const PAYLOAD_VERSIONS: readonly number[] = [1];
-
 const HELLO_TIMEOUT_MS = 10_000;
+/** When the check of peers is loaded: a worker was spawned by then, and Python takes longer to dial. */
+const LOAD_PEER_CHECK_MS = 20;
 /** A hello is small: a larger frame is a stranger's. */
 const MAX_HELLO_BYTES = 4096;
 
@@ -52,25 +50,34 @@ export class Listener {
   readonly #server: Server;
   readonly #expected = new Map<number, Expected>();
   readonly #unidentified = new Set<Socket>();
+  readonly #helloTimeoutMs: number;
   readonly #cancelAtExit: () => void;
+  readonly #peerCheckTimer: NodeJS.Timeout;
+  #isOwnPeer: PeerCheck | undefined;
 
-  private constructor(directory: string, address: string, server: Server) {
+  private constructor(directory: string, address: string, server: Server, helloTimeoutMs: number) {
     this.directory = directory;
     this.address = address;
     this.#server = server;
+    this.#helloTimeoutMs = helloTimeoutMs;
     server.on('connection', (socket) => {
-      this.#greet(socket);
+      this.#meet(socket);
     });
+    this.#peerCheckTimer = setTimeout(() => void this.#loadPeerCheck(), LOAD_PEER_CHECK_MS).unref();
     this.#cancelAtExit = atExit(this.#removeDirectory);
   }
 
-  /** Opens a listener; it does not keep the process alive. */
-  static async open(): Promise<Listener> {
+  /**
+   * Opens a listener; it does not keep the process alive.
+   *
+   * @param helloTimeoutMs - How long one who dials may take to say who it is.
+   */
+  static async open(helloTimeoutMs = HELLO_TIMEOUT_MS): Promise<Listener> {
     const directory = makeSocketDirectory();
     removeAbandonedDirectories();
     const path = join(directory, 's');
     const isWindows = process.platform === 'win32';
-    const server = createServer({ noDelay: true });
+    const server = createServer({ noDelay: true, pauseOnConnect: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {
         rmSync(directory, { recursive: true, force: true });
@@ -82,7 +89,7 @@ export class Listener {
     server.unref();
     const bound = server.address();
     const address = typeof bound === 'object' && bound !== null ? `127.0.0.1:${bound.port}` : path;
-    return new Listener(directory, address, server);
+    return new Listener(directory, address, server, helloTimeoutMs);
   }
 
   /** Expects the connections of a worker; the secret is new. */
@@ -100,6 +107,7 @@ export class Listener {
   /** Stops listening and removes the directory. */
   close(): void {
     this.#server.close();
+    clearTimeout(this.#peerCheckTimer);
     for (const socket of this.#unidentified) socket.destroy();
     this.#cancelAtExit();
     this.#removeDirectory();
@@ -109,14 +117,31 @@ export class Listener {
     rmSync(this.directory, { recursive: true, force: true });
   };
 
-  /** Reads the hello that a worker must send first, and nothing else of a stranger. */
-  #greet(socket: Socket): void {
-    let bytes = Buffer.alloc(0);
+  /** Takes a connection whose other end is not known: nothing of it is read before the kernel has said whose process that is. */
+  #meet(socket: Socket): void {
     this.#unidentified.add(socket);
     socket.unref();
-    socket.setTimeout(HELLO_TIMEOUT_MS, () => socket.destroy());
+    // For the whole hello, not for each of its bytes.
+    const timer = setTimeout(() => socket.destroy(), this.#helloTimeoutMs).unref();
     socket.on('error', () => socket.destroy());
     socket.once('close', () => this.#unidentified.delete(socket));
+    const greet = (isOwnPeer: PeerCheck): void => {
+      if (socket.destroyed) return;
+      if (isOwnPeer(socket)) this.#greet(socket, timer);
+      else socket.destroy();
+    };
+    if (this.#isOwnPeer === undefined) void this.#loadPeerCheck().then(greet);
+    else greet(this.#isOwnPeer);
+  }
+
+  async #loadPeerCheck(): Promise<PeerCheck> {
+    this.#isOwnPeer ??= await loadPeerCheck();
+    return this.#isOwnPeer;
+  }
+
+  /** Reads the hello that a worker must send first, and nothing else of a stranger. */
+  #greet(socket: Socket, timer: NodeJS.Timeout): void {
+    let bytes = Buffer.alloc(0);
     const read = (chunk: Buffer): void => {
       bytes = Buffer.concat([bytes, chunk]);
       if (bytes.length < LENGTH_BYTES) return;
@@ -125,6 +150,7 @@ export class Listener {
       if (bytes.length < end || socket.destroyed) return;
       socket.off('data', read);
       this.#unidentified.delete(socket);
+      clearTimeout(timer);
       try {
         const [message] = decodeFrame(bytes.subarray(LENGTH_BYTES, end), NO_HANDLES);
         if (message?.kind !== 'hello') throw new TypeError('no hello');
@@ -134,6 +160,7 @@ export class Listener {
       }
     };
     socket.on('data', read);
+    socket.resume();
   }
 
   #accept(socket: Socket, hello: Hello, received: Uint8Array): void {
@@ -149,26 +176,21 @@ export class Listener {
       return;
     }
     expected.roles.add(hello.role);
-    socket.setTimeout(0);
-    socket.removeAllListeners('timeout');
     if (hello.role === Role.LIFELINE) {
       // The byte says that the hello was read; no other traffic may follow on this connection.
       socket.write(Uint8Array.of(1));
       socket.resume();
     }
-    const payloadVersion = Math.max(...PAYLOAD_VERSIONS.filter((known) => hello.payloadVersions.includes(known)));
-    expected.dialled({ socket, hello, payloadVersion, received });
+    expected.dialled({ socket, hello, payloadVersion: highestKnown(hello.payloadVersions), received });
   }
 }
 
 /** Why a worker cannot be taken; undefined when it can. */
 function whyRefused(hello: Hello, taken: ReadonlySet<Role>): string | undefined {
-  const { protocolVersion, payloadVersions, role, version } = hello;
+  const { role, version } = hello;
+  const problem = whyIncompatible(hello);
+  if (problem !== undefined) return problem;
   const worker = version === '' ? 'it' : `it (hognose ${version})`;
-  if (protocolVersion !== PROTOCOL_VERSION)
-    return `${worker} speaks version ${protocolVersion} of the protocol, and this runtime version ${PROTOCOL_VERSION}`;
-  if (!payloadVersions.some((known) => PAYLOAD_VERSIONS.includes(known)))
-    return `${worker} encodes values in version ${payloadVersions.join(', ') || 'none'}, and this runtime in version ${PAYLOAD_VERSIONS.join(', ')}`;
   if (role !== Role.DATA && role !== Role.CONTROL && role !== Role.LIFELINE)
     return `${worker} dials in the role ${role}, which this runtime does not know`;
   return taken.has(role) ? `${worker} dials in the role ${role} a second time` : undefined;

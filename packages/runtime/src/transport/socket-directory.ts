@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HognoseError } from '../errors.js';
+import { isRunning } from '../placement/process-status.js';
 
 /** `sun_path` holds 104 bytes on some systems, the final zero included; a socket's own name takes up to ten. */
 const MAX_DIRECTORY_BYTES = 93;
@@ -20,8 +21,9 @@ export function makeSocketDirectory(): string {
   const prefix = `hognose-${process.pid}-`;
   const fits = (base: string): boolean => Buffer.byteLength(join(base, `${prefix}XXXXXX`)) <= MAX_DIRECTORY_BYTES;
   const base = [tmpdir(), '/tmp'].find(fits) ?? tmpdir();
+  let directory: string;
   try {
-    return mkdtempSync(join(base, prefix));
+    directory = mkdtempSync(join(base, prefix));
   } catch (cause) {
     throw new HognoseError(
       'TEMPORARY_DIRECTORY',
@@ -30,6 +32,32 @@ export function makeSocketDirectory(): string {
       { cause },
     );
   }
+  try {
+    assertPrivate(directory);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+  return directory;
+}
+
+/**
+ * Makes sure that only this user may enter a directory: a file system may not keep what it was told (of Windows, or mounted with
+ * modes of its own), and access control lists that are inherited show in the mode.
+ *
+ * @throws {@link HognoseError} When others may enter it.
+ * @internal
+ */
+export function assertPrivate(directory: string): void {
+  if (process.geteuid === undefined) return; // Windows has no modes; nothing but a port is dialled there
+  const status = lstatSync(directory);
+  const mode = status.mode & 0o777;
+  if (status.isDirectory() && status.uid === process.geteuid() && mode === 0o700) return;
+  throw new HognoseError(
+    'TEMPORARY_DIRECTORY',
+    `${directory} should be a directory of mode 700 of user ${process.geteuid()}, and has mode ${mode.toString(8)} and belongs to ` +
+      `user ${status.uid}, so that others could dial in: let TMPDIR name a directory on a file system that keeps modes and owners`,
+  );
 }
 
 /** Removes what processes of this user have left that were killed. @internal */
@@ -61,15 +89,6 @@ function removeUnlessServed(directory: string): void {
       // The next start tries again.
     }
   });
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
 }
 
 function isOwn(directory: string): boolean {

@@ -2,16 +2,9 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { HostFunctions } from '../callbacks/host-functions.js';
-import type { CallRequest, Executor, StreamOptions } from '../call-request.js';
-import {
-  DecodeError,
-  HandleLostError,
-  PoolClosedError,
-  PythonEnvironmentError,
-  WorkerCrashedError,
-  WorkerStartError,
-  type HognoseError,
-} from '../errors.js';
+import type { CallRequest, StreamOptions } from '../call-request.js';
+import { DecodeError, HandleLostError, HognoseError, PoolClosedError, WorkerStartError } from '../errors.js';
+import type { EndReason } from '../events.js';
 import { CancelReason, Role, type Error as RaisedError, type Log, type WorkerMessage } from '../gen/messages.js';
 import { globalState } from '../global-state.js';
 import type { HandleOwner, Held } from '../handles/core.js';
@@ -19,8 +12,11 @@ import { HandleRegistry } from '../handles/registry.js';
 import type { ResolvedOptions } from '../options.js';
 import { CallQueue } from '../pool/call-queue.js';
 import type { PendingCall } from '../pool/pending-call.js';
+import type { GrpcEndpoint, PlacedWorker, Placement, WorkerExit } from '../placement/placement.js';
+import { pinnedSessionOf } from '../sessions/pinned-session.js';
 import { GrpcLane } from '../transport/grpc-lane.js';
 import type { Lane } from '../transport/lane.js';
+import { highestKnown } from '../transport/handshake.js';
 import type { Dialled, Listener } from '../transport/listener.js';
 import { SocketLane } from '../transport/socket-lane.js';
 import { Undecodable } from '../values/decode.js';
@@ -28,55 +24,27 @@ import { nextCallId } from '../call-request.js';
 import { InFlight } from './in-flight.js';
 import { pythonErrorOf } from './python-error.js';
 import { StatusPage } from './status-page.js';
-import { WorkerProcess, type Exit } from './worker-process.js';
+import { describeEnd, quoteTail, startErrorOf } from './worker-end.js';
+import type { CallCrash, WorkerEvents, WorkerMetrics } from './worker-events.js';
+import { specOf } from './worker-spec.js';
 
-/** Exit status of a worker whose interpreter lacks what it needs (EX_CONFIG). */
-const ENVIRONMENT_STATUS = 78;
 /** How long a process that has lost its lane may take to end by itself. */
 const LANE_LOST_MS = 1_000;
 /** After how long without an answer a worker with more than one call is told to look at the others. */
 const ATTEND_AFTER_MS = 5;
 /** Calls are sent ahead for so much of the worker's time, so that it need not wait for the next; and at most so many. */
 const AHEAD = { ms: 2, most: 256 } as const;
-
-/** What a worker tells its pool. @internal */
-export interface WorkerEvents extends Executor {
-  /** It is ready, or has room for another call. */
-  freed(worker: Worker): void;
-  /** A call that it had not started needs another worker. */
-  returned(call: PendingCall): void;
-  /**
-   * Its process has ended; every call that it had is settled or returned.
-   *
-   * @param startError - Why it was of no use: it did not become ready, or ended by itself before it had finished a call.
-   */
-  ended(worker: Worker, startError: HognoseError | undefined): void;
-}
-
-/** What a worker measures of itself. @public */
-export interface WorkerMetrics {
-  readonly workerId: number;
-  readonly pid: number;
-  /** Memory of the worker's own, without files and shared memory that it has mapped. */
-  readonly rssBytes: number;
-  /** Processor time used. */
-  readonly cpuMs: number;
-  /** Objects of Python that this process holds. */
-  readonly handles: number;
-  /** Functions of JavaScript that the worker holds. */
-  readonly functions: number;
-  readonly running: number;
-  readonly waiting: number;
-  readonly streams: number;
-  /** Calls answered since the worker's start. */
-  readonly answered: number;
-}
+/** How long a worker that was asked to end by SIGTERM may take. */
+const TERMINATE_MS = 500;
 
 /** @internal */
 export class Worker implements HandleOwner {
+  /** Its number, which is never used again: its epoch. */
   readonly id: number;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
+  /** Why it is to be replaced; undefined: it is not. */
+  due: 'age' | 'requests' | 'memory' | undefined;
   /** Calls that must run here and wait for room. */
   readonly pinned = new CallQueue();
   readonly #options: ResolvedOptions;
@@ -86,7 +54,10 @@ export class Worker implements HandleOwner {
   readonly #page: StatusPage;
   readonly #handles: HandleRegistry;
   readonly #functions: HostFunctions;
-  readonly #process: WorkerProcess;
+  readonly #placing = new AbortController();
+  #placed: PlacedWorker | undefined;
+  readonly #wantedAt = performance.now();
+  #readyAt = 0;
   readonly #knownBlocks = new Set<string>();
   readonly #inFlight = new InFlight();
   readonly #measuring: ((metrics: WorkerMetrics | undefined) => void)[] = [];
@@ -107,15 +78,19 @@ export class Worker implements HandleOwner {
   #sourceHash = '';
   /** The encoding of values that both sides know. */
   #payloadVersion = 0;
-  #startProblem: string | undefined;
   /** Why this side has ended the process. */
-  #killReason: string | undefined;
+  #endCause: { readonly reason: EndReason; readonly text: string } | undefined;
   #laneError: Error | undefined;
+  /** What an attached worker has told as its process. */
+  #toldPid = 0;
+  /** It was ended before it was ready. */
+  #hasFailedStart = false;
+  #isOver = false;
   #startTimer: NodeJS.Timeout | undefined;
   #attendTimer: NodeJS.Timeout | undefined;
   #released: Held[] = [];
 
-  constructor(options: ResolvedOptions, listener: Listener, events: WorkerEvents) {
+  constructor(options: ResolvedOptions, placement: Placement, listener: Listener, events: WorkerEvents) {
     const state = globalState();
     this.id = state.nextWorkerId++;
     this.#options = options;
@@ -131,28 +106,60 @@ export class Worker implements HandleOwner {
         this.#dialled(connection);
       },
       refused: (reason) => {
-        this.#failStart(reason);
+        this.end('start', reason);
       },
     }).secret;
     this.#page = new StatusPage(join(listener.directory, `p${this.id}`)); // the worker makes the file
-    this.#process = new WorkerProcess(options, {
-      workerId: this.id,
-      address: listener.address,
-      secret: this.#secret,
-      grpcAddress: options.transport === 'grpc' ? this.#grpcAddress : null,
-      pythonPath: [...options.pythonPath, ...state.pythonPath],
-      statusPage: this.#page.path,
-    });
     this.#startTimer = setTimeout(() => {
-      this.#failStart(`it was not ready within ${options.startTimeoutMs} ms`);
+      this.end('start', `it was not ready within ${options.startTimeoutMs} ms`);
     }, options.startTimeoutMs).unref();
-    this.ended = this.#process.exited.then((exit) => {
-      this.#end(exit);
-    });
+    this.ended = this.#live(placement);
   }
 
+  /** Its process on this machine, or on the one that it runs on; 0: it is not known yet. */
   get pid(): number {
-    return this.#process.pid;
+    return this.#placed === undefined || this.#placed.pid === 0 ? this.#toldPid : this.#placed.pid;
+  }
+
+  /** How it came to be; undefined while it is being placed. */
+  get how(): PlacedWorker['how'] | undefined {
+    return this.#placed?.how;
+  }
+
+  /** Milliseconds that its start has taken. */
+  get startMs(): number {
+    return this.#readyAt - this.#wantedAt;
+  }
+
+  /** Milliseconds since it became ready. */
+  get ageMs(): number {
+    return performance.now() - this.#readyAt;
+  }
+
+  /** Milliseconds since it had a call. */
+  get idleMs(): number {
+    return this.#inFlight.size > 0 ? 0 : performance.now() - Math.max(this.#lastAnswerAt, this.#readyAt);
+  }
+
+  /** Without calls, waiting ones included, and without anything that is held there. */
+  get isDisposable(): boolean {
+    return this.#inFlight.size === 0 && this.pinned.size === 0 && this.#handles.size === 0 && this.#sessions.size === 0;
+  }
+
+  /** How many calls it runs whose callers wait, coroutines and streams included. */
+  get running(): number {
+    const awaited = this.#inFlight.calls().filter(({ isSettled }) => !isSettled).length;
+    return Math.max(0, awaited - this.waiting);
+  }
+
+  /** When it was wanted, on the clock of `performance.now()`. */
+  get wantedAt(): number {
+    return this.#wantedAt;
+  }
+
+  /** How many calls it has that are not answered, coroutines and streams included. */
+  get calls(): number {
+    return this.#inFlight.size;
   }
 
   get isReady(): boolean {
@@ -186,6 +193,8 @@ export class Worker implements HandleOwner {
   /** Whether a call may be sent, be it ahead of its turn: the more, the shorter calls are. */
   get hasRoom(): boolean {
     if (this.#state !== 'ready') return false;
+    // Where nobody can tell which calls had begun, none that has not may be lost with a worker.
+    if (this.#placed?.endpoint !== undefined) return this.#active < this.#options.threads;
     const ahead =
       this.#serviceMs === undefined ? 1 : Math.min(AHEAD.most, Math.max(1, Math.ceil(AHEAD.ms / this.#serviceMs)));
     return this.#active < this.#options.threads + ahead;
@@ -217,7 +226,7 @@ export class Worker implements HandleOwner {
 
   /** Sends a call, with those that were submitted with it. */
   run(first: PendingCall, now: number): void {
-    if (this.#inFlight.size === 0) this.#process.markStderr();
+    if (this.#inFlight.size === 0) this.#placed?.markOutput();
     this.#sendPythonPath();
     if (this.#active >= this.#options.threads) this.#attendSoon();
     if (this.#released.length > 0) process.nextTick(this.#flushReleases);
@@ -242,11 +251,17 @@ export class Worker implements HandleOwner {
     if (this.#inFlight.get(call.id) !== call || call.graceTimer !== undefined) return;
     this.#lane?.urgent({ kind: 'cancel', id: call.id, reason });
     const { graceMs } = this.#options;
+    this.#limitGrace(call, graceMs);
+  }
+
+  #limitGrace(call: PendingCall, graceMs: number): void {
     call.graceTimer = setTimeout(() => {
       if (this.#inFlight.get(call.id) !== call || this.#state === 'ended') return;
-      this.#killReason = `was ended, as ${call.request.label} had not stopped ${graceMs} ms after it was cancelled`;
-      this.#state = 'ended'; // no further call may go to it
-      this.kill();
+      if (!this.hasStarted(call)) {
+        this.#limitGrace(call, graceMs); // it waits behind another, which it must not take along
+        return;
+      }
+      this.end('hung', `was ended, as ${call.request.label} had not stopped ${graceMs} ms after it was cancelled`);
     }, graceMs).unref();
   }
 
@@ -323,13 +338,26 @@ export class Worker implements HandleOwner {
   }
 
   /** Why a call on an object of this worker cannot run any more. */
-  lost(request: CallRequest): HandleLostError {
+  lost({ label, owner, context: { session } }: CallRequest): HandleLostError {
+    const worker = `worker ${this.id} (pid ${this.pid})`;
     return new HandleLostError(
-      `${request.label}: the object lived on worker ${this.id} (pid ${this.pid}), whose process has ended: make it anew`,
+      owner !== undefined
+        ? `${label}: the object lived on ${worker}, whose process has ended: make it anew`
+        : session !== undefined
+          ? `${label}: the session ${session.id} was on ${worker}, whose process has ended, and its objects with it: open a new session`
+          : `${label}: it needs the result of a call that was lost with ${worker}: make both anew`,
     );
   }
 
-  /** Ends the process when its running calls have ended; `graceMs` later by force. */
+  /** Ends it when its calls have ended; what has not started is given back. */
+  retire(): void {
+    if (this.#endCause !== undefined) return;
+    this.#endCause = { reason: 'retired', text: 'has ended, as it was not needed any more' };
+    if (this.#lane === undefined || !this.isReady) this.kill();
+    else this.#lane.urgent({ kind: 'drain' });
+  }
+
+  /** Ends the process when its running calls have ended; `graceMs` later by SIGTERM, and then by force. */
   async close(graceMs: number): Promise<void> {
     // A stream may be one that nobody takes items from any more.
     for (const call of this.#inFlight.calls()) {
@@ -337,19 +365,82 @@ export class Worker implements HandleOwner {
       this.cancel(call, CancelReason.ABORT);
       call.reject(new PoolClosedError(`${call.request.label}: the runtime was closed before the stream had ended`));
     }
-    if (this.#lane === undefined || !this.isReady) this.#process.kill('SIGKILL');
-    else this.#lane.urgent({ kind: 'drain' });
-    const timer = setTimeout(() => {
-      this.#killReason = `was ended, as the runtime closed and the call took longer than ${graceMs} ms to end`;
-      this.kill();
+    this.retire();
+    let timer = setTimeout(() => {
+      this.#endCause = {
+        reason: 'closed',
+        text: `was ended, as the runtime closed and the call took longer than ${graceMs} ms to end`,
+      };
+      this.#placed?.kill('SIGTERM');
+      timer = setTimeout(() => {
+        this.kill();
+      }, TERMINATE_MS);
     }, graceMs);
     await this.ended;
     clearTimeout(timer);
   }
 
+  /**
+   * Ends the process and all that it has started, at once: it gets no further call.
+   *
+   * @param text - What messages say of it: `was ended, as ...`.
+   */
+  end(reason: EndReason, text: string): void {
+    if (this.#endCause === undefined || this.#endCause.reason === 'retired') this.#endCause = { reason, text };
+    this.#hasFailedStart = this.#state === 'starting';
+    this.#state = 'ended';
+    this.kill();
+  }
+
   /** Ends the process and all that it has started, at once. */
   kill(): void {
-    this.#process.kill('SIGKILL');
+    this.#placing.abort(this.#endCause?.text);
+    this.#placed?.kill('SIGKILL');
+    if (this.#placed?.endpoint !== undefined) this.#lane?.destroy();
+    // On Linux the kernel ends the group of whoever holds the other end: no pid is needed that might be another's by now.
+    this.#lifeline?.destroy();
+  }
+
+  /** Memory of its own, in bytes; undefined where only it can tell. */
+  readMemory(): number | undefined {
+    return this.#placed?.readMemory();
+  }
+
+  /** Whether a signal has stopped it. */
+  get isStopped(): boolean {
+    return this.#placed?.isStopped() === true;
+  }
+
+  /** Places it, and watches it until its end. */
+  async #live(placement: Placement): Promise<void> {
+    let placed: PlacedWorker;
+    try {
+      placed = await placement.place(
+        specOf(this.#options, {
+          epoch: this.id,
+          listener: this.#listener,
+          secret: this.#secret,
+          grpcAddress: this.#grpcAddress,
+          statusPage: this.#page.path,
+          print: (source, text) => {
+            this.#options.onLog({ pool: this.#options.name, workerId: this.id, pid: this.pid, source, text });
+          },
+          signal: this.#placing.signal,
+        }),
+      );
+    } catch (error) {
+      this.#end(
+        NEVER_PLACED,
+        error instanceof HognoseError
+          ? error
+          : new WorkerStartError(`worker ${this.id} did not start: ${String(error)}`, { cause: error }),
+      );
+      return;
+    }
+    this.#placed = placed;
+    if (this.#placing.signal.aborted) this.kill();
+    else if (placed.endpoint !== undefined) this.#attach(placed.endpoint);
+    this.#end(await placed.exited);
   }
 
   get #grpcAddress(): string {
@@ -363,7 +454,8 @@ export class Worker implements HandleOwner {
     const { parent } = context;
     const isNested = parent?.worker === this;
     const sessionId = context.session?.id ?? 0;
-    if (sessionId !== 0 && !this.#toldSessions.has(sessionId)) {
+    if (context.session !== undefined && !this.#toldSessions.has(sessionId)) {
+      pinnedSessionOf(context.session).joins(this);
       this.#toldSessions.add(sessionId);
       this.#lane?.send({ kind: 'sessionOpen', id: sessionId });
     }
@@ -393,6 +485,7 @@ export class Worker implements HandleOwner {
       credit: call.sink?.credit ?? 0,
       sourceCall: request.sourceCall,
       uses: request.uses,
+      attempt: call.crashes?.length ?? 0,
     });
   }
 
@@ -414,7 +507,11 @@ export class Worker implements HandleOwner {
     if (isGrpc) {
       // The lifeline says that the worker listens.
       if (this.#lifeline !== undefined)
-        this.#lane = new GrpcLane(this.#grpcAddress, this.#secret, this.#values, this.#laneEvents, control.socket);
+        this.#lane = new GrpcLane(
+          { endpoint: { address: this.#grpcAddress, token: this.#secret }, control: control.socket },
+          this.#values,
+          this.#laneEvents,
+        );
     } else if (data !== undefined) {
       const { spin } = this.#options;
       this.#lane = new SocketLane(data.socket, data.received, control.socket, this.#values, this.#laneEvents, { spin });
@@ -457,15 +554,16 @@ export class Worker implements HandleOwner {
     },
     closed: (error?: Error): void => {
       this.#laneError ??= error;
-      if (error instanceof DecodeError) {
-        this.#killReason ??= `was ended, as what it sent cannot be read (${error.message})`;
-        this.kill(); // what it says can no longer be trusted
-      }
+      const detail = error === undefined ? '' : ` (${error.message})`;
+      // What it says can no longer be trusted.
+      if (error instanceof DecodeError) this.end('connection', `was ended, as what it sent cannot be read${detail}`);
+      else if (this.#placed?.endpoint !== undefined) this.#loseEndpoint(error);
       // A process that crashes closes its lane first: its exit says more, and comes at once.
       else
         setTimeout(() => {
-          this.#killReason ??= `was ended, as its connection was closed${error === undefined ? '' : ` (${error.message})`}`;
-          this.kill();
+          if (this.#isOver) return;
+          if (this.#endCause?.reason === 'retired') this.kill();
+          else this.end('connection', `was ended, as its connection was closed${detail}`);
         }, LANE_LOST_MS).unref();
     },
   };
@@ -528,9 +626,11 @@ export class Worker implements HandleOwner {
       }
       case 'ready':
         clearTimeout(this.#startTimer);
+        if (this.#state !== 'starting') return;
         this.#sourceHash = message.sourceHash;
         this.#state = 'ready';
-        this.#events.freed(this);
+        this.#readyAt = performance.now();
+        this.#events.started(this);
         return;
       case 'hello':
       case 'goodbye': // its process ends by itself
@@ -545,6 +645,7 @@ export class Worker implements HandleOwner {
     if (call?.sink === undefined) return;
     const bad = items instanceof Undecodable ? items : undefined;
     if (bad === undefined && Array.isArray(items)) {
+      call.hasItems = true;
       call.sink.items(items as readonly unknown[]);
       return;
     }
@@ -604,92 +705,128 @@ export class Worker implements HandleOwner {
 
   #log({ source, level, logger, text, file, line }: Log): void {
     const from = source === 0 ? 'logging' : 'warnings';
-    this.#options.onLog({ workerId: this.id, pid: this.pid, source: from, text, level, logger, file, line });
-  }
-
-  #failStart(problem: string): void {
-    this.#startProblem ??= problem;
-    this.kill();
+    this.#options.onLog({
+      pool: this.#options.name,
+      workerId: this.id,
+      pid: this.pid,
+      source: from,
+      text,
+      level,
+      logger,
+      file,
+      line,
+    });
   }
 
   /** New directories of Python code, before the call that may need them. */
   #sendPythonPath(): void {
+    if (this.#placed?.endpoint !== undefined) return; // directories of this machine
     const { pythonPath } = globalState();
     if (pythonPath.length === this.#pythonPathSent) return;
     this.#lane?.send({ kind: 'pythonPath', directories: pythonPath.slice(this.#pythonPathSent) });
     this.#pythonPathSent = pythonPath.length;
   }
 
-  #end(exit: Exit): void {
+  /** An attached worker: this runtime dials it. */
+  #attach(endpoint: GrpcEndpoint): void {
+    this.#lane = new GrpcLane({ endpoint, epoch: this.id, runtimeId: globalState().runtimeId }, this.#values, {
+      ...this.#laneEvents,
+      hello: ({ pid, payloadVersions }) => {
+        this.#toldPid = pid;
+        this.#payloadVersion = highestKnown(payloadVersions);
+      },
+    });
+  }
+
+  /** The connection to an attached worker is over: nobody can tell what has become of it. */
+  #loseEndpoint(error: Error | undefined): void {
+    if (this.#state === 'starting')
+      this.end('start', error?.message ?? 'it has closed the connection before it was ready');
+    else this.end('connection', `lost its connection${error === undefined ? '' : ` (${error.message})`}`);
+  }
+
+  #end(exit: WorkerExit, placingError?: HognoseError): void {
+    this.#isOver = true;
     clearTimeout(this.#startTimer);
     clearTimeout(this.#attendTimer);
-    const wasReady = this.#state !== 'starting';
-    // Ended already: a call did not stop, which says nothing of the next worker.
+    const wasReady = this.#state !== 'starting' && !this.#hasFailedStart;
+    // Ended already: by this side, which says nothing of the next worker.
     const isUseless = !wasReady || (this.#state === 'ready' && this.#inFlight.size === 0 && this.#finishedCalls === 0);
+    const isWanted = this.#endCause?.reason === 'retired';
     this.#state = 'ended';
     this.#listener.forget(this.id);
     this.#lane?.destroy();
     this.#lifeline?.destroy();
+    for (const { socket } of Object.values(this.#dialledSockets)) socket.destroy();
     const calls = this.#inFlight.calls();
     const page = calls.length > 0 ? this.#page.read() : undefined;
     this.#page.remove();
+    const reason = this.#endCause?.reason ?? reasonOf(exit);
+    const running = calls.filter((call) => page?.running.has(call.id) === true);
     for (const call of calls) {
-      const started = (call.siblings ?? [call]).some((sibling) =>
-        calls.includes(sibling) ? this.hasStarted(sibling, page) : sibling.isSettled,
+      // One that needs the result of another is lost with it.
+      const hasGroupStarted = (call.siblings ?? []).some(
+        (sibling) => sibling.isSettled || (calls.includes(sibling) && this.hasStarted(sibling, page)),
       );
+      const wasRunning = call.isAwaiting || page === undefined || page.running.has(call.id);
+      const hasStarted = this.hasStarted(call, page);
       this.#drop(call);
       call.worker = undefined;
-      const wasRunning = call.isAwaiting || page === undefined || page.running.has(call.id);
-      if (this.hasStarted(call, page)) call.reject(this.#crash(call.request, exit, wasRunning));
-      else if (started || call.request.owner === this) call.reject(this.lost(call.request));
-      else if (!call.isSettled && (call.siblings === undefined || call.siblings[0] === call))
-        this.#events.returned(call);
+      call.isRecalled = false;
+      if (call.isSettled) continue;
+      if (hasStarted || hasGroupStarted) {
+        const isSuspect = running.length > 0 ? running.includes(call) : wasRunning;
+        this.#events.crashed(
+          call,
+          { ...this.#crash(call.request, exit, reason, wasRunning), hasStarted, isSuspect },
+          this,
+        );
+      } else if (call.request.owner === this) call.reject(this.lost(call.request));
+      else if (call.siblings === undefined || call.siblings[0] === call) this.#events.returned(call);
     }
     for (const resolve of this.#measuring.splice(0)) resolve(undefined);
-    this.#events.ended(this, isUseless ? this.#startError(exit, wasReady) : undefined);
+    const startError = isUseless && !isWanted ? this.#startError(exit, wasReady, placingError) : undefined;
+    this.#events.ended(this, { reason, signal: exit.signal, exitCode: exit.code, calls: calls.length, startError });
   }
 
-  #crash(request: CallRequest, exit: Exit, wasRunning: boolean): WorkerCrashedError {
-    const ended = this.#killReason ?? howEnded(exit);
+  #startError(exit: WorkerExit, wasReady: boolean, placingError: HognoseError | undefined): HognoseError {
+    const problem = this.#endCause?.text;
+    if (placingError !== undefined && problem === undefined) return placingError;
+    const stderrTail = placingError instanceof WorkerStartError ? placingError.stderrTail : exit.stderrTail;
+    return startErrorOf(
+      { ...exit, stderrTail },
+      { worker: `worker ${this.id}`, python: this.#options.python, wasReady, problem },
+    );
+  }
+
+  #crash(
+    request: CallRequest,
+    exit: WorkerExit,
+    reason: EndReason,
+    wasRunning: boolean,
+  ): Omit<CallCrash, 'hasStarted' | 'isSuspect'> {
+    const ended = this.#endCause?.text ?? describeEnd(exit);
     const when = wasRunning
       ? `while it ran ${request.label}`
       : `before the answer of ${request.label}, which had been started, arrived`;
-    return new WorkerCrashedError(`worker ${this.id} (pid ${this.pid}) ${ended} ${when}${quoteTail(exit.stderrTail)}`, {
+    return {
+      workerId: this.id,
+      pid: this.pid,
+      reason,
       signal: exit.signal,
       exitCode: exit.code,
       stderrTail: exit.stderrTail,
-      attempts: 1,
-      ...(this.#laneError === undefined ? {} : { cause: this.#laneError }),
-    });
-  }
-
-  #startError(exit: Exit, wasReady: boolean): HognoseError {
-    const { python } = this.#options;
-    if (exit.spawnError !== undefined) {
-      return new PythonEnvironmentError(`the interpreter ${python} cannot be run: ${exit.spawnError.message}`, {
-        cause: exit.spawnError,
-      });
-    }
-    const missing = /^hognose: (.*)$/m.exec(exit.stderrTail)?.[1];
-    if (exit.code === ENVIRONMENT_STATUS && missing !== undefined) {
-      return new PythonEnvironmentError(`workers cannot run on ${python}: ${missing}`);
-    }
-    const noModule = /^ModuleNotFoundError: No module named '([^']+)'$/m.exec(exit.stderrTail)?.[1];
-    const remedy =
-      noModule === undefined
-        ? ''
-        : `; install ${noModule} in the environment of ${python}, for example by \`npx hognose add ${noModule.split('.')[0] ?? ''}\``;
-    return new WorkerStartError(
-      `worker ${this.id} ${wasReady ? 'did not last' : 'did not start'}: ${this.#startProblem ?? `it ${this.#killReason ?? howEnded(exit)} before it ${wasReady ? 'had finished a call' : 'was ready'}`}${remedy}${quoteTail(exit.stderrTail)}`,
-      { signal: exit.signal, exitCode: exit.code, stderrTail: exit.stderrTail },
-    );
+      message: `worker ${this.id} (pid ${this.pid}) ${ended} ${when}${quoteTail(exit.stderrTail)}`,
+      cause: this.#laneError,
+    };
   }
 }
 
-function howEnded(exit: Exit): string {
-  return exit.signal === null ? `exited with code ${exit.code ?? 'unknown'}` : `was ended by ${exit.signal}`;
-}
+/** The end of a worker that never was. */
+const NEVER_PLACED: WorkerExit = { code: null, signal: null, stderrTail: '' };
 
-function quoteTail(tail: string): string {
-  return tail === '' ? '; it wrote nothing to stderr' : `; its last stderr:\n${tail.replace(/^/gm, '  ')}`;
+function reasonOf(exit: WorkerExit): EndReason {
+  if (exit.isOutOfMemory === true) return 'out-of-memory';
+  if (exit.signal !== null) return 'signal';
+  return exit.code === null ? 'connection' : 'exit';
 }

@@ -1,11 +1,13 @@
-import type { CallRequest, StreamOptions } from '../../src/call-request.js';
+import type { CallRequest, Executor, StreamOptions } from '../../src/call-request.js';
 import { executorOf } from '../../src/context.js';
 import type { Runtime } from '../../src/index.js';
+import type { PoolRouter } from '../../src/pool/router.js';
 
 /** The calls that a runtime gets from now on, one by one; what they hold on to they do not keep alive. */
 export function watch(runtime: Runtime): CallRequest[] {
   const seen: CallRequest[] = [];
-  const executor = executorOf(runtime);
+  // Where the calls of the runtime and those of its objects come together.
+  const executor = (executorOf(runtime) as Executor & Pick<PoolRouter, 'named'>).named('default');
   const note = (request: CallRequest): void => {
     seen.push({ ...request, objects: [], functions: [] });
   };

@@ -68,7 +68,7 @@ async function makeLane() {
   const messages: WorkerMessage[] = [];
   const failed: [number, DecodeError][] = [];
   const ends: (Error | undefined)[] = [];
-  const lane = new GrpcLane(address, 'secret', NO_HANDLES, {
+  const lane = new GrpcLane({ endpoint: { address, token: 'secret' } }, NO_HANDLES, {
     message: (message) => messages.push(message),
     undecodable: (callId, error) => failed.push([callId, error]),
     closed: (error) => ends.push(error),

@@ -81,7 +81,8 @@ export async function startWorker(transport: 'socket' | 'grpc', options: LaneOpt
   await isDialled;
   const [data, control] = [sockets.get(Role.DATA), sockets.get(Role.CONTROL)];
   let lane: Lane;
-  if (grpcAddress !== null) lane = new GrpcLane(grpcAddress, secret, NO_HANDLES, events);
+  if (grpcAddress !== null)
+    lane = new GrpcLane({ endpoint: { address: grpcAddress, token: secret } }, NO_HANDLES, events);
   else if (data === undefined || control === undefined) throw new Error('the worker has not dialled in its roles');
   else lane = new SocketLane(data.socket, data.received, control.socket, NO_HANDLES, events, options);
   await isReady;
@@ -134,5 +135,6 @@ export const callOf = (
   credit: 0,
   sourceCall: 0,
   uses: 0,
+  attempt: 0,
   ...fields,
 });

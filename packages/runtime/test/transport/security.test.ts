@@ -4,54 +4,17 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRuntime, type Runtime } from '../../src/index.js';
+import { createRuntime, placement, type LogEvent, type Runtime, type RuntimeEvent } from '../../src/index.js';
 import { Role } from '../../src/gen/messages.js';
-import { Listener, PROTOCOL_VERSION, type Dialled } from '../../src/transport/listener.js';
-import { MsgpackWriter } from '../../src/values/msgpack-writer.js';
-import { fixtureOptions, LANES, onLinux, PYTHON, temporaryDirectory, until } from '../support.js';
+import { Listener, type Dialled } from '../../src/transport/listener.js';
+import { fixtureOptions, LANES, onLinux, PYTHON, runNode, temporaryDirectory, until } from '../support.js';
+import { frameOf, hello, stranger } from './strangers.js';
 
 const OWN_PYTHON = fileURLToPath(new URL('../../python/', import.meta.url));
 
-/** A frame that holds one message of plain fields. */
-function frameOf(...fields: readonly (number | string | readonly number[])[]): Buffer {
-  const out = new MsgpackWriter();
-  out.arrayHeader(1);
-  out.arrayHeader(fields.length);
-  for (const field of fields) {
-    if (typeof field === 'string') out.string(field);
-    else if (typeof field === 'number') out.integer(field);
-    else {
-      out.arrayHeader(field.length);
-      for (const item of field) out.integer(item);
-    }
-  }
-  const body = out.take();
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(body.length);
-  return Buffer.concat([length, body]);
-}
-
-const hello = (
-  secret: string,
-  workerId: number,
-  role: number = Role.DATA,
-  version = PROTOCOL_VERSION,
-  payloadVersions: readonly number[] = [1, 7],
-): Buffer => frameOf(1, version, role, workerId, secret, 1, '3.12.0', payloadVersions, '9.8.7');
-
-/** Connects, sends bytes and resolves when the other side has hung up, with what it sent. */
-function stranger(path: string, bytes: Uint8Array): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const received: Buffer[] = [];
-    socket.on('data', (chunk) => received.push(chunk));
-    socket.on('error', () => undefined);
-    socket.once('close', () => {
-      resolve(Buffer.concat(received));
-    });
-    socket.write(bytes);
-  });
-}
+/** What looks like a secret, 32 bytes in hexadecimal, and did not stand in this process's environment before. */
+const secretsIn = (text: string): readonly string[] =>
+  (text.match(/[0-9a-f]{64}/g) ?? []).filter((found) => !JSON.stringify(process.env).includes(found));
 
 const STRANGERS: readonly (readonly [string, Uint8Array])[] = [
   ['garbage', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
@@ -185,14 +148,79 @@ describe.each(LANES)('a runtime over %s', (transport) => {
     expect(await runtime.call('math.sqrt', [16])).toBe(4);
   });
 
-  onLinux('no secret stands where other processes can read it', async () => {
-    const [worker] = runtime.stats().workers;
-    for (const file of ['cmdline', 'environ']) {
-      expect(readFileSync(`/proc/${worker?.pid ?? 0}/${file}`, 'latin1')).not.toMatch(/[0-9a-f]{64}/);
+  test('a hello without the secret in the roles of a worker that runs changes nothing', async () => {
+    const workerId = runtime.stats().workers[0]?.id ?? 0;
+    const address = join(own, 's');
+    for (const role of [Role.DATA, Role.CONTROL, Role.LIFELINE]) {
+      expect(await stranger(address, hello('0'.repeat(64), workerId, role))).toHaveLength(0);
     }
-    const [argv, environment] = await runtime.call<[string[], Record<string, string>]>('probe.environment');
-    expect(JSON.stringify([argv, environment])).not.toMatch(/"[0-9a-f]{64}"/);
+    expect(await runtime.call('math.sqrt', [16])).toBe(4);
+    expect(runtime.stats().workers[0]?.id).toBe(workerId);
   });
+});
+
+describe.each([
+  ['forked', true],
+  ['spawned', false],
+] as const)('a %s worker', (how, zygote) => {
+  describe.each(LANES)('over %s', (transport) => {
+    onLinux('has its secret where no other process can read it, and prints none', async () => {
+      const output: LogEvent[] = [];
+      const events: RuntimeEvent[] = [];
+      const runtime = await createRuntime(
+        fixtureOptions(
+          {
+            transport,
+            size: 2,
+            logLevel: 10,
+            placement: placement.local({ zygote }),
+            onEvent: (event) => events.push(event),
+          },
+          output,
+        ),
+      );
+      try {
+        await until('both are ready', () => runtime.stats().workers.filter(({ isReady }) => isReady).length === 2);
+        const pids = runtime.stats().workers.map(({ pid }) => pid);
+        const started = events.flatMap((event) => (event.type === 'worker-ready' ? [event.how] : []));
+        expect(started).toEqual([how, how]);
+        // The parents too: what forks the workers is told their secrets.
+        const parents = pids.map((pid) => {
+          const [, parent] = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+          return Number(parent);
+        });
+        for (const pid of [...pids, ...parents]) {
+          for (const file of ['cmdline', 'environ'])
+            expect(secretsIn(readFileSync(`/proc/${pid}/${file}`, 'latin1'))).toEqual([]);
+        }
+        expect(secretsIn(JSON.stringify(await runtime.call('probe.environment')))).toEqual([]);
+        // A worker that dies tells where it was, and not what it knew.
+        await expect(runtime.call('os.abort')).rejects.toThrow('SIGABRT');
+      } finally {
+        await runtime.close();
+      }
+      expect(secretsIn(JSON.stringify([output, events, runtime.stats()]))).toEqual([]);
+      expect(JSON.stringify(output)).toContain('Fatal Python error');
+    });
+  });
+});
+
+test('a runtime without @hognose/zerocopy starts, and calls: nothing but the check of users is missing', async () => {
+  const hook = `export async function resolve(name, context, next) {
+    if (!name.startsWith('@hognose/zerocopy')) return next(name, context);
+    process._rawDebug('refused ' + name);
+    throw Object.assign(new Error('Cannot find package ' + name), { code: 'ERR_MODULE_NOT_FOUND' });
+  }`;
+  const asUrl = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`;
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(asUrl(hook))});`;
+  const script = runNode(
+    `const runtime = await hognose.createRuntime({ size: 1 });
+     console.log(await runtime.call('math.sqrt', [16]));
+     await runtime.close();`,
+    ['--import', asUrl(register)],
+  );
+  expect(await script.line()).toBe('4');
+  expect(await script.ended).toEqual({ code: 0, signal: null, stderr: 'refused @hognose/zerocopy/internal\n' });
 });
 
 describe('the gRPC server of a worker', () => {

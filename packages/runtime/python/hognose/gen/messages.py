@@ -68,7 +68,7 @@ WORKER_MESSAGE_CHUNK: Final = 15
 
 # A whole message of each kind with every field at its default: what the end of a shorter one stands for.
 HOST_DEFAULTS: Final[dict[int, list[object]]] = {
-    1: [1, 0, 0, 0, "", None, 0, None, 0, (), 0, None, 0, 0, False, "", 0, 0, 0],
+    1: [1, 0, 0, 0, "", None, 0, None, 0, (), 0, None, 0, 0, False, "", 0, 0, 0, 0],
     2: [2, ()],
     3: [3, ()],
     4: [4, ""],
@@ -142,6 +142,7 @@ LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {
         ("credit", "number", False, ""),
         ("source_call", "number", False, ""),
         ("uses", "number", False, ""),
+        ("attempt", "number", False, ""),
     ),
     "Inline": (
         ("hash", "string", False, ""),

@@ -7,9 +7,10 @@ import hmac
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
 
 import grpc
 
@@ -26,12 +27,22 @@ from hognose.transport.packed import LargeMessage, Packed
 from hognose.transport.socket_reader import undecodable_call
 from hognose.transport.waiting import wait_token
 
-__all__ = ["SECRET_METADATA", "GrpcLane", "serve"]
+__all__ = ["EPOCH_METADATA", "RUNTIME_METADATA", "SECRET_METADATA", "GrpcLane", "Visitors", "serve"]
 
 #: Metadata key in which the host proves itself.
 SECRET_METADATA: Final = "hognose-secret"
+#: Metadata key of a text that is the host process's own.
+RUNTIME_METADATA: Final = "hognose-runtime"
+#: Metadata key of the number that the host gives the worker: its own count, which only grows.
+EPOCH_METADATA: Final = "hognose-epoch"
 
-_UNLIMITED: Final = (
+#: By this gRPC says that the same may succeed later.
+_TRY_AGAIN: Final = (("grpc-retry-pushback-ms", "100"),)
+#: How long a process that is to end waits, so that whoever has caused it is told before.
+_LAST_WORDS_S: Final = 0.1
+_MAX_EPOCH: Final = (1 << 32) - 1
+
+_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),
@@ -40,24 +51,60 @@ _UNLIMITED: Final = (
 _SERVER_THREADS: Final = 12
 
 
-def serve(address: str, secret: str, codec: Codec) -> GrpcLane:
+@dataclass(frozen=True, kw_only=True)
+class Visitors:
+    """What becomes of a worker that no host has started: hosts come to it by themselves, one in its life.
+
+    Attributes:
+        greet: Makes the Hello for a host, with the number that the host gives the worker.
+        attached: Told when a host has attached, with where it dials from, as gRPC writes it.
+        lost: Ends the process: its host is gone, and nothing of it may reach the next.
+    """
+
+    greet: Callable[[int], list[Any]]
+    attached: Callable[[str], None]
+    lost: Callable[[], None]
+
+
+def serve(
+    address: str,
+    secret: str | None,
+    codec: Codec,
+    *,
+    credentials: grpc.ServerCredentials | None = None,
+    options: Iterable[tuple[str, int]] = (),
+    visitors: Visitors | None = None,
+) -> GrpcLane:
     """Starts the server.
 
     Args:
         address: Where to listen, in gRPC's notation, such as `unix:/run/x.sock`.
-        secret: What the host must send as metadata.
+        secret: What the host must send as metadata; None: whoever gets through `credentials` may attach.
         codec: Reads and writes the values in the frames.
+        credentials: TLS; None: plain text.
+        options: Further options of the server.
+        visitors: Where no host has started this worker; None: its host knows it already.
 
     Raises:
         RuntimeError: When the address cannot be bound.
     """
-    lane = GrpcLane(secret, codec)
-    server = grpc.server(ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="hognose-grpc"), options=_UNLIMITED)
+    lane = GrpcLane(secret, codec, visitors)
+    server = grpc.server(
+        ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="hognose-grpc"), options=(*_OPTIONS, *options)
+    )
     server.add_generic_rpc_handlers((_worker_service(lane), lane.health.service()))
-    if server.add_insecure_port(address) == 0:
-        raise RuntimeError(f"the gRPC server cannot listen on {address}")
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+    except RuntimeError:  # what gRPC says here tells nothing
+        port = 0
+    if port == 0:
+        raise RuntimeError(f"the gRPC server cannot listen on {address}: it is in use, or not of this machine")
     server.start()
     lane.server = server
+    lane.port = port
     return lane
 
 
@@ -72,10 +119,15 @@ class GrpcLane:
     has_control = False
 
     server: grpc.Server
+    #: Where the server listens; 1 on a Unix-domain socket.
+    port: int
 
-    def __init__(self, secret: str, codec: Codec) -> None:
+    def __init__(self, secret: str | None, codec: Codec, visitors: Visitors | None = None) -> None:
         self.health = Health()
         self._secret = secret
+        self._visitors = visitors
+        #: Who is attached: its runtime, and the number that it has given this worker.
+        self._host = ("", 0)
         self._encode = codec.encode
         self._reader = Reader(codec.decode_frame)
         self._assembly = Assembly()
@@ -103,14 +155,45 @@ class GrpcLane:
     def attach(self, frames: Iterator[Any], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Serves the one host that this worker has; any other is refused."""
         metadata = dict(context.invocation_metadata())
-        if not hmac.compare_digest(str(metadata.get(SECRET_METADATA, "")).encode(), self._secret.encode()):
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, f"the metadata {SECRET_METADATA} does not hold the secret")
+        if self._secret is not None:
+            given = str(metadata.get(SECRET_METADATA, "")).encode()
+            if not hmac.compare_digest(given, self._secret.encode()):
+                context.abort(
+                    grpc.StatusCode.UNAUTHENTICATED, f"the metadata {SECRET_METADATA} does not hold the secret"
+                )
+        host = (str(metadata.get(RUNTIME_METADATA, "")), _epoch(metadata, context))
         if not self._attaching.acquire(blocking=False):
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "this worker already serves a host")
+            self._refuse(host, context)
+        self._host = host
         context.add_callback(self._lose_host)
         self._frames = frames
         self._tokens.put(None)
+        if self._visitors is not None:
+            self._visitors.attached(context.peer())
+            hello = pack_message(self._visitors.greet(host[1]), self._encode)
+            assert isinstance(hello, bytes)  # it is small
+            yield write_frame([hello])
         yield from self._frames_to_send()
+
+    def _refuse(self, host: tuple[str, int], context: grpc.ServicerContext) -> NoReturn:
+        """Refuses a host while another is attached, or was.
+
+        A host that has lost its connection may come back before this worker has noticed: it comes with a higher number,
+        and what it left is ended. That may be in the middle of a call, so that the whole process is.
+        """
+        visitors = self._visitors
+        runtime, epoch = host
+        if visitors is not None:
+            is_later = runtime != "" and runtime == self._host[0] and epoch > self._host[1]
+            if is_later and not self._has_ended.is_set():
+                threading.Timer(_LAST_WORDS_S, visitors.lost).start()
+            if is_later or self._has_ended.is_set() or self._is_closing:
+                context.set_trailing_metadata(_TRY_AGAIN)
+                context.abort(
+                    grpc.StatusCode.UNAVAILABLE, "this worker ends with its last host, and starts anew: try again"
+                )
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "this worker already serves a host")
+        raise AssertionError("abort raises")
 
     def receive(self) -> Frame | None:
         """See `Lane.receive`."""
@@ -201,6 +284,8 @@ class GrpcLane:
         self._host_is_gone = True
         self._has_ended.set()
         self._send_tokens.put(None)
+        if self._visitors is not None and not self._is_closing:
+            self._visitors.lost()
 
     def _frames_to_send(self) -> Iterator[bytes]:
         """Frames as gRPC asks for them: it asks for the next when the last has left."""
@@ -269,6 +354,15 @@ class GrpcLane:
 
 
 _HOST_MESSAGE: Final = message_class("HostMessage")
+
+
+def _epoch(metadata: dict[str, str | bytes], context: grpc.ServicerContext) -> int:
+    text = str(metadata.get(EPOCH_METADATA, "0"))
+    if not (text.isascii() and text.isdigit() and int(text[:20]) <= _MAX_EPOCH):
+        context.abort(
+            grpc.StatusCode.INVALID_ARGUMENT, f"the metadata {EPOCH_METADATA} is no number from 0 to {_MAX_EPOCH}"
+        )
+    return int(text)
 
 
 def _worker_service(lane: GrpcLane) -> grpc.GenericRpcHandler:

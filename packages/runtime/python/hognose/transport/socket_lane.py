@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import struct
 from typing import Final
 
 from hognose.codec import Codec
@@ -15,19 +17,44 @@ from hognose.transport.socket_writer import SocketWriter
 __all__ = ["ControlLane", "SocketLane", "connect"]
 
 _READ_AND_WRITE: Final = socket.SHUT_RDWR
+_UCRED: Final = struct.Struct("=iII")
 
 
 def connect(address: str) -> socket.socket:
-    """Dials the host: a path is a Unix-domain socket, `host:port` a loopback one."""
+    """Dials the host: a path is a Unix-domain socket, `host:port` a loopback one.
+
+    Raises:
+        PermissionError: When the host is a process of another user; nothing was sent to it.
+        OSError: When the host is gone.
+    """
     if address.startswith("/") or not address.rpartition(":")[2].isdigit():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.connect(address)
+        try:
+            connection.connect(address)
+            _check_user(connection, address)
+        except BaseException:
+            connection.close()
+            raise
         return connection
     host, _, port = address.rpartition(":")
     connection = socket.create_connection((host, int(port)))
     connection.settimeout(None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
+
+
+def _check_user(connection: socket.socket, address: str) -> None:
+    """Makes sure that whoever listens is of this user: the secret is for the host alone."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return  # not Linux: the directory that the socket stands in guards it
+    # struct ucred of unix(7): pid_t, uid_t and gid_t of the process as it was when it began to listen.
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, user, _ = _UCRED.unpack(peer)
+    if user != os.geteuid():
+        raise PermissionError(
+            f"{address} is served by a process of user {user}, and this worker is of user {os.geteuid()}: "
+            "host and workers must run as the same user"
+        )
 
 
 class SocketLane(SocketReader, SocketWriter):

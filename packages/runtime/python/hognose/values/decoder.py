@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
-from hognose.errors import DecodeError
+from hognose.errors import DecodeError, NotAllowedError
 from hognose.values import datetimes
 from hognose.values.arrays import read_array
 from hognose.values.extensions import (
@@ -47,12 +47,18 @@ __all__ = ["Decoder", "Undecodable", "find_undecodable"]
 
 
 class Undecodable:
-    """Stands in a decoded message for a value that cannot be read, so that only the call that holds it fails."""
+    """Stands in a decoded message for a value that cannot be read, so that only the call that holds it fails.
 
-    __slots__ = ("reason",)
+    Args:
+        reason: Why it cannot be read.
+        refusal: What to raise for it, where it is no mistake of the encoding.
+    """
 
-    def __init__(self, reason: str) -> None:
+    __slots__ = ("error", "reason")
+
+    def __init__(self, reason: str, refusal: Exception | None = None) -> None:
         self.reason = reason
+        self.error: Exception = refusal or DecodeError(reason)
 
 
 def find_undecodable(value: object) -> Undecodable | None:
@@ -117,8 +123,8 @@ class Decoder:
         except TypeError as error:
             return self._spoil(f"a key of a dict must be hashable: {error}")
 
-    def _spoil(self, reason: str) -> Undecodable:
-        value = Undecodable(reason)
+    def _spoil(self, reason: str, refusal: Exception | None = None) -> Undecodable:
+        value = Undecodable(reason, refusal)
         self.broken = [*self.broken, value]
         return value
 
@@ -129,6 +135,7 @@ class Decoder:
 
     def _extension(self, code: int, data: bytes) -> object:
         before = len(self.broken)
+        refusal = None
         try:
             reader = _READERS.get(code)
             if reader is None:
@@ -136,13 +143,15 @@ class Decoder:
             value = reader(self, data)
         except DecodeError as error:
             reason = str(error)
+        except NotAllowedError as error:
+            reason, refusal = str(error), error
         except Exception as error:
             reason = f"extension type {code} cannot be read: {type(error).__name__}: {error}"
         else:
             if len(self.broken) == before:
                 return value
         # What holds a value that cannot be read cannot be read itself: nobody would find it in there.
-        return self._spoil(reason) if len(self.broken) == before else self.broken[before]
+        return self._spoil(reason, refusal) if len(self.broken) == before else self.broken[before]
 
     def _fields(self, data: bytes) -> list[Any]:
         """The items of an extension that is an array and not one around values of any kind."""
@@ -173,7 +182,7 @@ class Decoder:
         return int.from_bytes(data, "little", signed=True)
 
     def _handle(self, data: bytes) -> object:
-        return self._codec.handles.get(self._fields(data)[0])
+        return self._codec.find_handle(self._fields(data)[0])
 
     def _ndarray(self, data: bytes) -> object:
         dtype, shape, raw = self._fields(data)

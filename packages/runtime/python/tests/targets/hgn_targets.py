@@ -127,7 +127,7 @@ def current() -> Any:
     if call is None:
         return None
     left = None if call.deadline is None else call.deadline - time.monotonic()
-    return [call.id, call.session_id, left, call.trace, call.idempotent]
+    return [call.id, call.session_id, left, call.trace, call.idempotent, call.attempt]
 
 
 def state(key: str, value: Any = None) -> Any:
