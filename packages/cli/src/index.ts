@@ -5,7 +5,7 @@ import type { CommandOptions } from './commands/options.js';
 import type { EnvironmentResult } from './commands/sync.js';
 
 export { defineConfig } from './config/define.js';
-export type { HognoseConfig, PythonConfig, RuntimeConfig } from './config/define.js';
+export type { HognoseConfig, PoolConfig, PythonConfig, RuntimeConfig } from './config/define.js';
 export type { Progress } from './progress.js';
 export type {
   AddOptions,

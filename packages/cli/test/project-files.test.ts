@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getRuntime, setDefaultRuntime } from '@hognose/runtime';
+import type { RuntimeConfig } from '../src/config/define.js';
 import { resolveConfig } from '../src/config/validate.js';
 import { extendGitignore } from '../src/project/gitignore.js';
 import { extendPackageJson, PY_IMPORT } from '../src/project/package-json.js';
@@ -59,5 +61,42 @@ describe('runtimeFileText', () => {
     const content = JSON.parse(runtimeFileText(projectAt(root), config)) as Record<string, unknown>;
     const python = process.platform === 'win32' ? '.venv/Scripts/python.exe' : '.venv/bin/python';
     expect(content).toEqual({ version: 1, python, pythonPath: [], size: 3, env: { A: '1', B: '2' } });
+  });
+
+  it('is the same in whichever order options are written', () => {
+    const text = (runtime: RuntimeConfig): string => runtimeFileText(projectAt(root), resolveConfig({ runtime }, 'x'));
+    const one = text({
+      ...{ spin: false, size: 2, limits: { ttlMs: 1, maxRequests: 2 } },
+      pools: [{ name: 'a', threads: 2, queue: { timeoutMs: 1, max: 2 } }],
+    });
+    const other = text({
+      pools: [{ queue: { max: 2, timeoutMs: 1 }, threads: 2, name: 'a' }],
+      ...{ limits: { maxRequests: 2, ttlMs: 1 }, size: 2, spin: false },
+    });
+    expect(one).toBe(other);
+    expect(JSON.parse(one)).toMatchObject({ pools: [{ name: 'a', threads: 2, queue: { max: 2, timeoutMs: 1 } }] });
+  });
+
+  it('is what the default runtime starts by', async () => {
+    const runtime: RuntimeConfig = {
+      allow: { modules: ['math'] },
+      pools: [
+        { name: 'small', size: 1, limits: { maxRequests: 100 } },
+        { name: 'open', min: 1, max: 2, allow: { modules: ['*'] } },
+      ],
+    };
+    file('hognose.runtime.json', runtimeFileText(projectAt(root), resolveConfig({ runtime }, 'x')));
+    const before = process.cwd();
+    process.chdir(root);
+    try {
+      await using started = await getRuntime();
+      setDefaultRuntime(undefined);
+      expect(started.stats().pools).toMatchObject({ small: { min: 1, max: 1 }, open: { min: 1, max: 2 } });
+      expect(await started.call('math.sqrt', [4])).toBe(2);
+      await expect(started.call('os.getpid')).rejects.toMatchObject({ type: 'NotAllowedError' });
+      expect(await started.call('os.getpid', [], { pool: 'open' })).toBeGreaterThan(0);
+    } finally {
+      process.chdir(before);
+    }
   });
 });

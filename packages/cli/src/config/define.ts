@@ -1,3 +1,5 @@
+import type { NamedPoolOptions, RuntimeOptions } from '@hognose/runtime';
+
 /**
  * What a project declares in `hognose.config.ts`.
  *
@@ -43,23 +45,30 @@ export interface PythonConfig {
   version?: string;
 }
 
+/** What the project itself settles (its interpreter, `python/`), and what no file can hold. */
+type NotConfigured = 'python' | 'pythonPath' | 'placement';
+
 /**
- * Settings of the default runtime. What is left out takes the runtime's own default.
+ * Settings of the default runtime: the options of `createRuntime`, but for `python`, `pythonPath` and `projectRoot`, which
+ * the project settles, and functions, which no file can hold. What is left out takes the runtime's own default.
+ * `transport: 'grpc'` also installs `grpcio` and `protobuf`.
  *
  * @public
  */
-export interface RuntimeConfig {
-  /** How many worker processes run; a whole number from 1. */
-  size?: number;
-  /** Python modules that every worker imports before its first call. */
-  preload?: readonly string[];
-  /** Environment variables of the workers, on top of those of the Node process. */
-  env?: Readonly<Record<string, string>>;
-  /** The lane between Node and the workers. `'grpc'` also installs `grpcio` and `protobuf`. */
-  transport?: 'socket' | 'grpc';
-  /** The time limit of one call in milliseconds; 0 is none. */
-  timeoutMs?: number;
+export interface RuntimeConfig extends Omit<
+  RuntimeOptions,
+  NotConfigured | 'pools' | 'projectRoot' | 'onLog' | 'onEvent'
+> {
+  /** The pools, when one is not enough. Calls go to the one named `default`, or else to the first. */
+  readonly pools?: readonly PoolConfig[];
 }
+
+/**
+ * Settings of a pool of the default runtime, with its name; as for {@link RuntimeConfig}.
+ *
+ * @public
+ */
+export type PoolConfig = Omit<NamedPoolOptions, NotConfigured>;
 
 /**
  * Gives `hognose.config.ts` completion and type checks; returns what it is given.

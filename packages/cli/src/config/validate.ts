@@ -1,7 +1,8 @@
+import { checkOptions } from '@hognose/runtime';
 import { ConfigError } from '../errors.js';
 import { parseRequirement } from '../environment/requirement.js';
 import { parseVersionRange } from '../environment/python-version.js';
-import type { HognoseConfig, RuntimeConfig } from './define.js';
+import type { HognoseConfig, PoolConfig, PythonConfig, RuntimeConfig } from './define.js';
 
 /** A checked configuration in which every field that the commands read is filled. */
 export interface ResolvedConfig {
@@ -13,11 +14,23 @@ export interface ResolvedConfig {
   readonly runtime: Readonly<RuntimeConfig>;
 }
 
+/** The fields of a pool, in the order in which they are written. */
+const POOL_FIELDS = {
+  ...{ name: true, size: true, min: true, max: true, idleMs: true, spares: true, preload: true, env: true },
+  ...{ transport: true, threads: true, timeoutMs: true, graceMs: true, queue: true, limits: true, crash: true },
+  ...{ affinity: true, maxHandles: true, spin: true, startTimeoutMs: true, livenessMs: true, allow: true },
+  logLevel: true,
+} satisfies Required<Record<keyof PoolConfig, true>>;
+
+const { name: _, ...SHARED_FIELDS } = POOL_FIELDS;
+const RUNTIME_FIELDS = { ...SHARED_FIELDS, pools: true } satisfies Required<Record<keyof RuntimeConfig, true>>;
+
 /** The fields of each object of the configuration, for the message about one that is not there. */
 const FIELDS = {
-  '': ['python', 'modules', 'docs', 'runtime'],
+  config: ['python', 'modules', 'docs', 'runtime'],
   python: ['packages', 'version'],
-  runtime: ['size', 'preload', 'env', 'transport', 'timeoutMs'],
+  runtime: Object.keys(RUNTIME_FIELDS),
+  pool: Object.keys(POOL_FIELDS),
 } as const;
 
 const MODULE = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*$/u;
@@ -31,26 +44,22 @@ const MODULE = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*$/u;
  */
 export function resolveConfig(raw: unknown, file: string): ResolvedConfig {
   const mistakes: string[] = [];
-  const config = object(raw, '', mistakes) as HognoseConfig;
-  const python = object(config.python, 'python', mistakes) as NonNullable<HognoseConfig['python']>;
-  const runtime = object(config.runtime, 'runtime', mistakes) as RuntimeConfig;
+  const config = object(raw, '', FIELDS.config, mistakes) as HognoseConfig;
+  const python = object(
+    config.python === undefined ? {} : config.python,
+    'python',
+    FIELDS.python,
+    mistakes,
+  ) as PythonConfig;
 
   const packages = strings(python.packages, 'python.packages', mistakes);
   for (const [index, text] of packages.entries()) {
     const parsed = parseRequirement(text);
     if (typeof parsed === 'string') mistakes.push(`python.packages[${index}]: ${parsed}`);
   }
-  for (const name of ['modules', 'runtime.preload'] as const) {
-    const list = strings(name === 'modules' ? config.modules : runtime.preload, name, mistakes);
-    for (const [index, text] of list.entries()) {
-      if (!MODULE.test(text)) mistakes.push(`${name}[${index}]: ${show(text)} is not the name of a Python module`);
-    }
-  }
+  moduleNames(strings(config.modules, 'modules', mistakes), 'modules', mistakes);
   oneOf(config.docs, 'docs', ['short', 'full', 'none'], mistakes);
-  oneOf(runtime.transport, 'runtime.transport', ['socket', 'grpc'], mistakes);
-  wholeNumber(runtime.size, 'runtime.size', 1, mistakes);
-  wholeNumber(runtime.timeoutMs, 'runtime.timeoutMs', 0, mistakes);
-  environment(runtime.env, mistakes);
+  const runtime = runtimeOf(config.runtime, mistakes);
   const version: unknown = python.version ?? '>=3.10';
   if (typeof version !== 'string' || parseVersionRange(version) === undefined) {
     mistakes.push(`python.version: expected a range of versions such as '>=3.10', got ${show(version)}`);
@@ -72,21 +81,50 @@ export function resolveConfig(raw: unknown, file: string): ResolvedConfig {
   };
 }
 
-function object(value: unknown, path: keyof typeof FIELDS, mistakes: string[]): object {
-  if (value === undefined && path !== '') return {};
+/** The names of fields are checked here, as not every option can stand in a file; their values by the runtime itself. */
+function runtimeOf(raw: unknown, mistakes: string[]): RuntimeConfig {
+  const config = object(raw === undefined ? {} : raw, 'runtime', FIELDS.runtime, mistakes) as RuntimeConfig;
+  const given: unknown = config.pools;
+  const pools = Array.isArray(given)
+    ? given.map((pool: unknown, index) =>
+        isObject(pool) ? object(pool, `runtime.pools[${index}]`, FIELDS.pool, mistakes) : pool,
+      )
+    : given;
+  const runtime = (pools === undefined ? config : { ...config, pools }) as RuntimeConfig;
+  mistakes.push(...checkOptions(runtime).map((mistake) => `runtime.${mistake}`));
+  moduleNames(runtime.preload, 'runtime.preload', mistakes);
+  for (const [index, pool] of Array.isArray(pools) ? pools.entries() : [])
+    if (isObject(pool)) moduleNames(pool['preload'], `runtime.pools[${index}].preload`, mistakes);
+  return runtime;
+}
+
+/** What is wrong with the names in a list; whether it is one is asked elsewhere. */
+function moduleNames(list: unknown, path: string, mistakes: string[]): void {
+  if (!Array.isArray(list)) return;
+  for (const [index, text] of list.entries()) {
+    if (typeof text === 'string' && !MODULE.test(text))
+      mistakes.push(`${path}[${index}]: ${show(text)} is not the name of a Python module`);
+  }
+}
+
+/** The fields of an object that are known, in their order; the others are mistakes. */
+function object(value: unknown, path: string, known: readonly string[], mistakes: string[]): object {
   const where = path === '' ? 'the default export' : path;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     mistakes.push(`${where}: expected an object, got ${show(value)}`);
     return {};
   }
-  const known: readonly string[] = FIELDS[path];
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     const near = known.find((name) => distance(name.toLowerCase(), key.toLowerCase()) <= 2);
     const mend = near === undefined ? `the fields here are ${known.join(', ')}` : `did you mean ${near}?`;
     mistakes.push(`${path === '' ? key : `${path}.${key}`}: unknown field; ${mend}`);
   }
-  return value;
+  return Object.fromEntries(known.filter((key) => value[key] !== undefined).map((key) => [key, value[key]]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function strings(value: unknown, path: string, mistakes: string[]): readonly string[] {
@@ -105,22 +143,6 @@ function strings(value: unknown, path: string, mistakes: string[]): readonly str
 function oneOf(value: unknown, path: string, allowed: readonly string[], mistakes: string[]): void {
   if (value === undefined || (typeof value === 'string' && allowed.includes(value))) return;
   mistakes.push(`${path}: expected ${allowed.map((name) => `'${name}'`).join(' or ')}, got ${show(value)}`);
-}
-
-function wholeNumber(value: unknown, path: string, least: number, mistakes: string[]): void {
-  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= least)) return;
-  mistakes.push(`${path}: expected a whole number from ${least}, got ${show(value)}`);
-}
-
-function environment(value: unknown, mistakes: string[]): void {
-  if (value === undefined) return;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    mistakes.push(`runtime.env: expected an object of strings, got ${show(value)}`);
-    return;
-  }
-  for (const [name, text] of Object.entries(value)) {
-    if (typeof text !== 'string') mistakes.push(`runtime.env.${name}: expected a string, got ${show(text)}`);
-  }
 }
 
 /** A value as the reader wrote it, short enough for one line. */

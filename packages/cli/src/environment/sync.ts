@@ -48,7 +48,8 @@ export interface SyncedEnvironment {
 
 /** What an environment must hold for a configuration: its packages and the worker's own. */
 export function requirementsOf(config: ResolvedConfig): string[] {
-  const lane = config.runtime.transport === 'grpc' ? ['grpcio', 'protobuf>=4.22'] : [];
+  const { transport, pools = [] } = config.runtime;
+  const lane = [transport, ...pools.map((pool) => pool.transport)].includes('grpc') ? ['grpcio', 'protobuf>=4.22'] : [];
   return [...config.packages, 'msgpack', ...lane];
 }
 
