@@ -6,8 +6,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildRuntime } from '../workspace/build-runtime.mjs';
 import { fail, root } from '../workspace/lib.mjs';
-import { buildRuntime } from './build.mjs';
 import { measure } from './measure.mjs';
 import { Placement } from './placement.mjs';
 import { evaluate, printTable, toJson } from './report.mjs';
@@ -15,6 +15,7 @@ import { evaluate, printTable, toJson } from './report.mjs';
 /** Every suite exports what {@link import('./measure.mjs').Suite} says. */
 const SUITES = {
   call: () => import('./call.mjs'),
+  recovery: () => import('./recovery.mjs'),
 };
 
 const USAGE = `npm run bench -- ${Object.keys(SUITES).join('|')} [--json FILE] [--chart FILE] [--rounds N] [--only NAME,...] [--quick] [--list]

@@ -37,6 +37,7 @@ import { closeLeftovers } from './peers/python-process.mjs';
  * @property {string} name
  * @property {string} unit
  * @property {readonly string[]} of Names of the measurement, or of numerator and denominator.
+ * @property {boolean} [isWorst] The largest of all rounds counts, and not the median.
  * @property {Goal} [goal] None: for information.
  */
 

@@ -6,7 +6,7 @@ import { median } from './measure.mjs';
  * @property {string} name
  * @property {string} unit
  * @property {import('./measure.mjs').Goal} [goal]
- * @property {number} [value] The median over rounds; of a ratio, the median of each round's ratio.
+ * @property {number} [value] The median over rounds, or the worst of them; of a ratio, that of each round's ratio.
  * @property {string} [reason] Why there is no value.
  */
 
@@ -17,7 +17,7 @@ import { median } from './measure.mjs';
  * @returns {Row[]}
  */
 export function evaluate(benchmarks, results, placement) {
-  return benchmarks.map(({ name, unit, goal, of }) => {
+  return benchmarks.map(({ name, unit, goal, of, isWorst = false }) => {
     const row = { name, unit, ...(goal === undefined ? {} : { goal }) };
     const parts = of.map((key) => results.get(key));
     if (parts.includes(undefined)) {
@@ -28,7 +28,7 @@ export function evaluate(benchmarks, results, placement) {
     if (failed !== -1) return { ...row, reason: `${of.length > 1 ? `${of[failed]}: ` : ''}${parts[failed].error}` };
     const [numerator, denominator] = parts;
     const values = numerator.values.map((value, round) => value / (denominator?.values[round] ?? 1));
-    return { ...row, value: median(values) };
+    return { ...row, value: isWorst ? Math.max(...values) : median(values) };
   });
 }
 

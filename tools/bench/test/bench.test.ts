@@ -54,6 +54,40 @@ it('lists every goal, and the latency of every peer', async () => {
   expect(new Set(names).size).toBe(names.length);
 });
 
+it('lists what recovery is judged by', async () => {
+  const names = (await bench('recovery', '--list')).trim().split('\n');
+  expect(names.filter((name) => !name.startsWith('info.'))).toEqual([
+    'recovery.zygote_ready_ms',
+    'recovery.zygote_over_cold',
+    'recovery.reject_ms',
+    'orphans.max_ms',
+    'pool.parallel_speedup',
+    'pool.eventloop_delay_over_idle',
+  ]);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+it('measures real crashes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hognose-bench-test-'));
+  try {
+    const file = join(folder, 'bench.json');
+    const names = ['recovery.zygote_ready_ms', 'recovery.reject_ms', 'orphans.max_ms'];
+    const table = await bench('recovery', '--quick', '--rounds', '1', '--only', names.join(), '--json', file);
+    const { benchmarks } = JSON.parse(readFileSync(file, 'utf8')) as { benchmarks: Record<string, unknown>[] };
+    const measured = benchmarks.filter(({ name }) => !String(name).startsWith('info.'));
+    expect(measured).toEqual(
+      // Descendants are found on Linux only.
+      names
+        .filter((name) => name !== 'orphans.max_ms' || process.platform === 'linux')
+        .map((name) => ({ name, value: expect.any(Number) as unknown, unit: 'ms' })),
+    );
+    expect(measured.every(({ value }) => Number(value) > 0)).toBe(true);
+    expect(table).toContain('orphans.max_ms');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 it('writes what it measured, and says what it could not measure', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hognose-bench-test-'));
   try {

@@ -21,12 +21,12 @@ it('refuses an upward import that closes a cycle', async () => {
 });
 
 it('refuses an upward import without a cycle', async () => {
-  const [message, ...others] = await lint('zerocopy', '@hognose/runtime');
-  expect(message).toMatch(/"layer:0" .*(cannot|can only) depend/);
+  const [message, ...others] = await lint('helpers-python', '@hognose/cli');
+  expect(message).toMatch(/"layer:2" .*(cannot|can only) depend/);
   expect(others).toEqual([]);
 });
 
 it('accepts a downward import', async () => {
   expect(await lint('cli', '@hognose/runtime')).toEqual([]);
-  expect(await lint('runtime', '@hognose/zerocopy')).toEqual([]);
+  expect(await lint('codegen', '@hognose/runtime')).toEqual([]);
 });

@@ -1,7 +1,7 @@
-/** The runtime that is measured is the built one, as its users install it. */
+/** Benchmarks and the soak use the built runtime, as its users install it. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run } from '../workspace/lib.mjs';
+import { root, run } from './lib.mjs';
 
 const PACKAGE = join(root, 'packages', 'runtime');
 
@@ -10,7 +10,7 @@ let built;
 /**
  * Builds `@hognose/runtime` when its build is missing or older than its sources, once in a run.
  *
- * @throws When it does not build: Hognose is not measured then, and everything else is.
+ * @throws When it does not build.
  */
 export function buildRuntime() {
   built ??= build();
@@ -23,7 +23,7 @@ async function build() {
   const sources = readdirSync(join(PACKAGE, 'src'), { recursive: true }).map((name) => join('src', name));
   const changedAt = [...sources, 'package.json', 'tsup.config.ts'].map((name) => statSync(join(PACKAGE, name)).mtimeMs);
   if (Math.max(...changedAt) <= builtAt) return;
-  // Its output belongs to stderr: stdout carries the table.
+  // Its output belongs to stderr: stdout carries what is found.
   console.error('> Building @hognose/runtime');
   const status = await run('tsup', ['--silent'], { cwd: PACKAGE, stdio: ['ignore', 2, 2] });
   if (status !== 0) throw new Error('@hognose/runtime does not build; what tsup said stands above');

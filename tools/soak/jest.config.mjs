@@ -1,0 +1,3 @@
+import { preset } from '../workspace/jest-preset.mjs';
+
+export default preset('@hognose-tools/soak');
