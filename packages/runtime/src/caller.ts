@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import type { CallRequest, Executor } from './call-request.js';
 import { currentContext, runWith, type CallContext } from './context.js';
+import { DOTTED_PATH } from './dotted-path.js';
 import { atCaller, ConfigError } from './errors.js';
 import { CallType, ResultMode } from './gen/messages.js';
 import { splitKeywords, type Keywords } from './handles/expression.js';
@@ -193,10 +194,7 @@ const knownTargets = new Set<string>();
 
 function checkTarget(target: unknown): void {
   if (knownTargets.has(target as string)) return;
-  if (
-    typeof target !== 'string' ||
-    !/^[\p{ID_Start}_][\p{ID_Continue}]*(\.[\p{ID_Start}_][\p{ID_Continue}]*)*$/u.test(target)
-  ) {
+  if (typeof target !== 'string' || !DOTTED_PATH.test(target)) {
     throw new ConfigError(`${inspect(target)} is no target: it must be a dotted path, such as 'numpy.linalg.inv'`);
   }
   if (knownTargets.size < 10_000) knownTargets.add(target);

@@ -1,5 +1,6 @@
 /** What is wrong with the options of a runtime: every mistake, by its path. */
 import { inspect } from 'node:util';
+import { DOTTED_PATH } from './dotted-path.js';
 import type { NamedPoolOptions, RuntimeOptions } from './options.js';
 
 type Check = (value: unknown, path: string) => readonly string[];
@@ -47,13 +48,7 @@ function fields(rules: Readonly<Record<string, Check>>, what = 'an object'): Che
 /** One that is no name would permit nothing, unnoticed. */
 const moduleNames = is(
   (value) =>
-    Array.isArray(value) &&
-    value.every(
-      (name) =>
-        name === '*' ||
-        (typeof name === 'string' &&
-          /^[\p{ID_Start}_][\p{ID_Continue}]*(\.[\p{ID_Start}_][\p{ID_Continue}]*)*$/u.test(name)),
-    ),
+    Array.isArray(value) && value.every((name) => name === '*' || (typeof name === 'string' && DOTTED_PATH.test(name))),
   `an array of module names, such as 'numpy.linalg', or ['*']`,
 );
 

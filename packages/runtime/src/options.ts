@@ -288,25 +288,20 @@ function checkAttached(pool: string, given: PoolOptions): void {
 /** Pool options of a runtime with those of one pool, which count first; what is undefined is not given. */
 function merge(common: PoolOptions, own: PoolOptions): PoolOptions {
   const [left, right] = [common, own].map(withoutUndefined) as [PoolOptions, PoolOptions];
-  const merged = { ...left, ...right };
-  // Both are ways to say the same: the pool's own counts.
-  const sized = ({ size, min, max }: PoolOptions): boolean =>
-    size !== undefined || min !== undefined || max !== undefined;
-  const { size: _, min: __, max: ___, ...unsized } = merged;
-  const sizes = sized(right) ? right : left;
+  // Two ways to say the same: where a pool says one, the other of the runtime's does not count.
+  const { size: _, min: __, max: ___, ...unsized } = left;
+  const isSized = right.size !== undefined || right.min !== undefined || right.max !== undefined;
+  const both = <T extends object>(a: T | undefined, b: T | undefined): Partial<T> => ({
+    ...withoutUndefined(a ?? {}),
+    ...withoutUndefined(b ?? {}),
+  });
   return {
-    ...unsized,
-    ...(sizes.size === undefined ? {} : { size: sizes.size }),
-    ...(sizes.min === undefined ? {} : { min: sizes.min }),
-    ...(sizes.max === undefined ? {} : { max: sizes.max }),
+    ...(isSized ? unsized : left),
+    ...right,
     env: { ...left.env, ...right.env },
-    ...(['queue', 'limits', 'crash'] as const).reduce(
-      (all, name) => ({
-        ...all,
-        [name]: { ...withoutUndefined(left[name] ?? {}), ...withoutUndefined(right[name] ?? {}) },
-      }),
-      {},
-    ),
+    queue: both(left.queue, right.queue),
+    limits: both(left.limits, right.limits),
+    crash: both(left.crash, right.crash),
   };
 }
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import functools
 import sys
-import textwrap
 import types
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from fake_host import FakeHost, function, handle, source
+from packages_on_disk import write
 
 from hognose import inline
 from hognose.allow import Guard, make_guard
@@ -45,18 +45,6 @@ def call(
 
 def invoke(target: str, *args: Any, **fields: Any) -> list[Any]:
     return call(target, kind=m.CALL_TYPE_FUNCTION, args=list(args), **fields)
-
-
-@pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
-
-
-def write(root: Path, name: str, text: str) -> None:
-    file = root / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(textwrap.dedent(text), encoding="utf-8")
 
 
 #: What somebody may try who chooses targets and chains, with the modules that are permitted.

@@ -3,27 +3,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packages_on_disk import write
 
 from hognose.dispatch import Suspended, evaluate, is_awaitable, is_coroutine_call, resolve, run_steps
 from hognose.errors import DecodeError, ProtocolError
 from hognose.gen import messages as m
-
-
-@pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
-
-
-def write(root: Path, name: str, text: str) -> None:
-    file = root / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(textwrap.dedent(text), encoding="utf-8")
 
 
 def call(

@@ -52,9 +52,7 @@ export class ForkedWorker implements PlacedWorker {
     this.#forker = forker;
     this.#memory = memory;
     this.#startTime = startTimeOf(pid);
-    this.#output = new WorkerOutput((stream, text) => {
-      spec.print(stream, text);
-    });
+    this.#output = new WorkerOutput(spec);
     this.exited = this.#live();
     try {
       for (const stream of ['stdout', 'stderr'] as const) this.#output.read(stream, openPipe(paths[stream]));

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { delimiter } from 'node:path';
 import { PythonEnvironmentError } from '../errors.js';
 import { OWN_PYTHON } from '../own-python.js';
-import type { WorkerSpec } from './placement.js';
+import type { WorkerExit, WorkerSpec } from './placement.js';
 
 /**
  * Not by `-m`: that would import the worker's own first modules from the directory that Node runs in, where an
@@ -17,6 +17,8 @@ const start = (command: string): string =>
  *
  * @param command - Of `python -m hognose`.
  * @param environment - Of the process, besides where our own Python code stands; see {@link restoredPythonPath}.
+ * @param stdio - Its stdin, which carries nothing but the bootstrap, is a pipe.
+ * @param bootstrap - What it reads as one JSON line.
  * @throws {@link PythonEnvironmentError} When the system refuses.
  * @internal
  */
@@ -25,6 +27,7 @@ export async function spawnPython(
   python: string,
   environment: Readonly<NodeJS.ProcessEnv>,
   stdio: StdioOptions,
+  bootstrap: object,
 ): Promise<ChildProcess> {
   const pythonPath = environment['PYTHONPATH'];
   let child: ChildProcess;
@@ -51,7 +54,18 @@ export async function spawnPython(
     });
     child.once('spawn', resolve);
   });
+  child.stdin?.on('error', () => undefined); // a process that died at once; its exit says so
+  child.stdin?.end(`${JSON.stringify(bootstrap)}\n`);
   return child;
+}
+
+/** Resolves when a child has ended. @internal */
+export function exitOf(child: ChildProcess): Promise<Pick<WorkerExit, 'code' | 'signal'>> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      resolve({ code, signal });
+    });
+  });
 }
 
 /** Sets the variable back that was changed to start the process, for `restore_environment`. @internal */

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { PlacedWorker, WorkerExit, WorkerSpec } from './placement.js';
 import { isStopped } from './process-status.js';
-import { restoredPythonPath, signalGroup, spawnPython } from './spawn-python.js';
+import { exitOf, restoredPythonPath, signalGroup, spawnPython } from './spawn-python.js';
 import type { LocalMemory, WorkerMemory } from './worker-memory.js';
 import { WorkerOutput } from './worker-output.js';
 
@@ -14,12 +14,10 @@ import { WorkerOutput } from './worker-output.js';
  */
 export async function spawnWorker(spec: WorkerSpec, memory: LocalMemory): Promise<PlacedWorker> {
   const environment = { ...spec.threadLimits, ...spec.environment };
-  const child = await spawnPython('worker', spec.python, environment, ['pipe', 'pipe', 'pipe']);
-  const worker = new SpawnedWorker(child, spec, memory.of(child.pid ?? 0, spec.epoch, spec.maxRssBytes));
-  child.stdin?.on('error', () => undefined); // a process that died at once; its exit says so
   const restored = { ...restoredPythonPath(spec), ...spec.bootstrap.restore_environment };
-  child.stdin?.end(`${JSON.stringify({ ...spec.bootstrap, restore_environment: restored })}\n`);
-  return worker;
+  const bootstrap = { ...spec.bootstrap, restore_environment: restored };
+  const child = await spawnPython('worker', spec.python, environment, ['pipe', 'pipe', 'pipe'], bootstrap);
+  return new SpawnedWorker(child, spec, memory.of(child.pid ?? 0, spec.epoch, spec.maxRssBytes));
 }
 
 class SpawnedWorker implements PlacedWorker {
@@ -37,9 +35,7 @@ class SpawnedWorker implements PlacedWorker {
     this.#child = child;
     this.#memory = memory;
     this.pid = child.pid ?? 0;
-    this.#output = new WorkerOutput((stream, text) => {
-      spec.print(stream, text);
-    });
+    this.#output = new WorkerOutput(spec);
     this.#output.read('stdout', child.stdout);
     this.#output.read('stderr', child.stderr);
     this.exited = this.#watch();
@@ -65,11 +61,7 @@ class SpawnedWorker implements PlacedWorker {
   }
 
   async #watch(): Promise<WorkerExit> {
-    const ended = await new Promise<Pick<WorkerExit, 'code' | 'signal'>>((resolve) => {
-      this.#child.once('exit', (code, signal) => {
-        resolve({ code, signal });
-      });
-    });
+    const ended = await exitOf(this.#child);
     this.#hasExited = true;
     // What was started by the worker does not outlive it.
     if (process.platform !== 'win32') signalGroup(this.pid, 'SIGKILL');

@@ -1,6 +1,7 @@
 /** What one worker writes: every line is handed on, and the end of its stderr is kept for whoever asks how it ended. */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import type { WorkerSpec } from './placement.js';
 
 /** Python writes up to a hundred frames at a segfault, the innermost first. */
 const STDERR_TAIL_LINES = 120;
@@ -13,15 +14,15 @@ export type OutputStream = 'stdout' | 'stderr';
 
 /** @internal */
 export class WorkerOutput {
-  readonly #print: (stream: OutputStream, text: string) => void;
+  readonly #spec: Pick<WorkerSpec, 'print'>;
   readonly #tail: string[] = [];
   readonly #ends: Promise<void>[] = [];
   /** How many lines of the tail are of an earlier call. */
   #earlierLines = 0;
 
-  /** @param print - Takes a line, without its end. */
-  constructor(print: (stream: OutputStream, text: string) => void) {
-    this.#print = print;
+  /** @param spec - Takes the lines. */
+  constructor(spec: Pick<WorkerSpec, 'print'>) {
+    this.#spec = spec;
   }
 
   /** The end of what was written to stderr since the last mark. */
@@ -45,7 +46,7 @@ export class WorkerOutput {
     const lines = createInterface({ input: readable, crlfDelay: Infinity });
     lines.on('line', (text) => {
       if (stream === 'stderr') this.#keep(text);
-      this.#print(stream, text);
+      this.#spec.print(stream, text);
     });
     this.#ends.push(
       new Promise((resolve) => {

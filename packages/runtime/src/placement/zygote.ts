@@ -9,7 +9,7 @@ import { WorkerStartError } from '../errors.js';
 import { ForkedWorker, type Forker, type OutputPaths } from './forked-worker.js';
 import type { PlacedWorker, WorkerBootstrap, WorkerExit, WorkerSpec } from './placement.js';
 import { isStopped } from './process-status.js';
-import { restoredPythonPath, signalGroup, spawnPython } from './spawn-python.js';
+import { exitOf, restoredPythonPath, signalGroup, spawnPython } from './spawn-python.js';
 import type { LocalMemory } from './worker-memory.js';
 import { WorkerOutput } from './worker-output.js';
 
@@ -78,9 +78,7 @@ export class Zygote implements Forker {
     this.#child = child;
     this.#memory = memory;
     this.pid = child.pid ?? 0;
-    this.#output = new WorkerOutput((stream, text) => {
-      spec.print(stream, text);
-    });
+    this.#output = new WorkerOutput(spec);
     this.#output.read('stdout', child.stdout);
     this.#output.read('stderr', child.stderr);
     const [control, lifeline] = child.stdio.slice(3) as unknown as [Socket, Socket];
@@ -117,14 +115,14 @@ export class Zygote implements Forker {
     const limits = Object.fromEntries(Object.keys(spec.threadLimits).map((name) => [name, IMPOSED_LIMIT]));
     const environment = { ...spec.environment, ...limits };
     const stdio = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
-    const child = await spawnPython('zygote', spec.python, environment, [...stdio]);
-    const zygote = new Zygote(child, spec, memory);
     const { preload, python_path, grpc_address } = spec.bootstrap;
-    child.stdin?.on('error', () => undefined); // a process that died at once; its exit says so
-    child.stdin?.end(
-      `${JSON.stringify({ preload, python_path, grpc: grpc_address !== null, restore_environment: restoredPythonPath(spec) })}\n`,
-    );
-    return zygote;
+    const child = await spawnPython('zygote', spec.python, environment, [...stdio], {
+      preload,
+      python_path,
+      grpc: grpc_address !== null,
+      restore_environment: restoredPythonPath(spec),
+    });
+    return new Zygote(child, spec, memory);
   }
 
   get isAlive(): boolean {
@@ -258,11 +256,7 @@ export class Zygote implements Forker {
   }
 
   async #watch(): Promise<string> {
-    const ended = await new Promise<Pick<WorkerExit, 'code' | 'signal'>>((resolve) => {
-      this.#child.once('exit', (code, signal) => {
-        resolve({ code, signal });
-      });
-    });
+    const ended = await exitOf(this.#child);
     this.#isAlive = false;
     signalGroup(this.pid, 'SIGKILL'); // what preloaded code has started
     const how = ended.signal === null ? `exited with code ${ended.code ?? 'unknown'}` : `was ended by ${ended.signal}`;

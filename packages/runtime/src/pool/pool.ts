@@ -151,7 +151,7 @@ export class Pool implements Supervised, CallKeeper {
   read(): PoolState {
     const supervisor = this.#supervisor;
     const counts = supervisor.counts;
-    const workers = supervisor.all;
+    const workers = [...supervisor.all];
     const running = Math.min(
       this.#outstanding,
       workers.reduce((sum, worker) => sum + worker.running, 0),
@@ -179,7 +179,9 @@ export class Pool implements Supervised, CallKeeper {
 
   /** What the workers measure of themselves. */
   async metrics(): Promise<WorkerMetrics[]> {
-    const measured = await this.#keepAlive.during(Promise.all(this.#supervisor.all.map((worker) => worker.measure())));
+    const measured = await this.#keepAlive.during(
+      Promise.all([...this.#supervisor.all].map((worker) => worker.measure())),
+    );
     return measured.filter((metrics) => metrics !== undefined);
   }
 
@@ -345,7 +347,7 @@ export class Pool implements Supervised, CallKeeper {
     this.#supervisor.stop();
     // `#closing` must be set before anything is told.
     await Promise.resolve();
-    const queues = [this.#queue, this.#apart, ...this.#supervisor.all.map((worker) => worker.pinned)];
+    const queues = [this.#queue, this.#apart, ...[...this.#supervisor.all].map((worker) => worker.pinned)];
     for (const call of [...queues.flatMap((queue) => queue.drain()), ...this.#backingOff.keys()])
       rejectAll(call, ({ request }) => this.#refusal(request.label));
     for (const one of this.#waitingForReady.splice(0)) one.reject(this.#refused('ready()'));
@@ -502,7 +504,6 @@ export class Pool implements Supervised, CallKeeper {
     }
     const state = pinnedSessionOf(session);
     const [before, claimed] = [state.worker, state.claim(worker)];
-    state.joins(claimed);
     if (state.worker !== before) this.#follow(session, claimed);
     if (claimed === worker) worker.run(first, now);
     else if (claimed.hasEnded) rejectAll(first, ({ request }) => claimed.lost(request));

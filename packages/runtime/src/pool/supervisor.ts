@@ -49,7 +49,9 @@ export interface Supervised extends WorkerEvents {
 
 /** @internal */
 export class Supervisor {
-  /** Workers that take any call: ready, or starting. */
+  /** All workers whose process has not ended. */
+  readonly all = new Set<Worker>();
+  /** Those that take any call: ready, or starting. */
   readonly rotation = new Set<Worker>();
   readonly #spares = new Set<Worker>();
   readonly #retiring = new Set<Worker>();
@@ -92,22 +94,9 @@ export class Supervisor {
     });
   }
 
-  /** All workers whose process has not ended. */
-  get all(): Worker[] {
-    const { rotation } = this;
-    return [
-      ...rotation,
-      ...this.#spares,
-      ...this.#retiring,
-      ...(this.#quarantine === undefined ? [] : [this.#quarantine]),
-    ];
-  }
-
   /** The worker that an object lives on; undefined where it is none of this pool's. */
   find(owner: HandleOwner): Worker | undefined {
-    if (this.#quarantine === owner) return this.#quarantine;
-    for (const workers of [this.rotation, this.#retiring, this.#spares])
-      for (const worker of workers) if (worker === owner) return worker;
+    for (const worker of this.all) if (worker === owner) return worker;
     return undefined;
   }
 
@@ -154,10 +143,9 @@ export class Supervisor {
     readonly recycled: number;
     readonly placement: string;
   } {
-    const { all, rotation } = this;
     return {
-      ready: [...rotation].filter((worker) => worker.isReady).length,
-      starting: all.filter((worker) => !worker.isReady && !worker.hasEnded).length,
+      ready: [...this.rotation].filter((worker) => worker.isReady).length,
+      starting: this.#starting,
       retiring: this.#retiring.size,
       spares: this.#spares.size,
       started: this.#started,
@@ -217,12 +205,13 @@ export class Supervisor {
 
   /** A worker's process has ended. */
   ended(worker: Worker, end: WorkerEnd): void {
+    this.all.delete(worker);
     const wasSpare = this.#spares.delete(worker);
     const wasRotating = this.rotation.delete(worker);
     this.#retiring.delete(worker);
     if (this.#quarantine === worker) this.#quarantine = undefined;
     const { startError, reason, signal, exitCode, calls } = end;
-    if (startError === undefined || worker.startMs > 0)
+    if (startError === undefined || worker.wasReady)
       this.publish({ type: 'worker-ended', workerId: worker.id, pid: worker.pid, reason, signal, exitCode, calls });
     if (this.#isClosing) return;
     if (startError === undefined) {
@@ -295,7 +284,7 @@ export class Supervisor {
   /** Lets running calls end for a moment, and ends every process. */
   async close(): Promise<void> {
     this.stop();
-    await Promise.all(this.all.map((worker) => worker.close(CLOSE_GRACE_MS)));
+    await Promise.all([...this.all].map((worker) => worker.close(CLOSE_GRACE_MS)));
     await this.#placement.close();
     this.#cancelAtExit();
   }
@@ -306,7 +295,7 @@ export class Supervisor {
 
   /** How many workers more there can be. */
   get #room(): number {
-    return this.capacity - this.all.length;
+    return this.capacity - this.all.size;
   }
 
   get #hasDue(): boolean {
@@ -319,14 +308,19 @@ export class Supervisor {
     return this.#wanted + (this.#hasDue && this.#room > 0 ? 1 : 0) - this.#alive.length;
   }
 
+  get #starting(): number {
+    return [...this.all].filter((worker) => !worker.isReady && !worker.hasEnded).length;
+  }
+
   get #mayStart(): boolean {
-    const starting = this.all.filter((worker) => !worker.isReady && !worker.hasEnded).length;
-    return !this.#isClosing && this.#room > 0 && starting < this.#breaker.mayStart(MAX_STARTING);
+    return !this.#isClosing && this.#room > 0 && this.#starting < this.#breaker.mayStart(MAX_STARTING);
   }
 
   #make(): Worker {
     this.#started += 1;
-    return new Worker(this.#options, this.#placement, this.#listener, this.#pool);
+    const worker = new Worker(this.#options, this.#placement, this.#listener, this.#pool);
+    this.all.add(worker);
+    return worker;
   }
 
   #startInto(workers: Set<Worker>): void {

@@ -113,8 +113,9 @@ export class PinnedSession {
    * @returns The worker that runs it.
    */
   claim(worker: Worker): Worker {
-    if (this.#affinity !== 'hint') worker = this.#worker ??= worker;
-    return worker;
+    const claimed = this.#affinity === 'hint' ? worker : (this.#worker ??= worker);
+    this.joins(claimed);
+    return claimed;
   }
 
   /** A worker gets to know of the session: it is told of its end. */

@@ -83,8 +83,6 @@ export class Worker implements HandleOwner {
   #laneError: Error | undefined;
   /** What an attached worker has told as its process. */
   #toldPid = 0;
-  /** It was ended before it was ready. */
-  #hasFailedStart = false;
   #isOver = false;
   #startTimer: NodeJS.Timeout | undefined;
   #attendTimer: NodeJS.Timeout | undefined;
@@ -124,6 +122,11 @@ export class Worker implements HandleOwner {
   /** How it came to be; undefined while it is being placed. */
   get how(): PlacedWorker['how'] | undefined {
     return this.#placed?.how;
+  }
+
+  /** Whether it was ready, ever. */
+  get wasReady(): boolean {
+    return this.#readyAt > 0;
   }
 
   /** Milliseconds that its start has taken. */
@@ -387,7 +390,6 @@ export class Worker implements HandleOwner {
    */
   end(reason: EndReason, text: string): void {
     if (this.#endCause === undefined || this.#endCause.reason === 'retired') this.#endCause = { reason, text };
-    this.#hasFailedStart = this.#state === 'starting';
     this.#state = 'ended';
     this.kill();
   }
@@ -749,7 +751,7 @@ export class Worker implements HandleOwner {
     this.#isOver = true;
     clearTimeout(this.#startTimer);
     clearTimeout(this.#attendTimer);
-    const wasReady = this.#state !== 'starting' && !this.#hasFailedStart;
+    const { wasReady } = this;
     // Ended already: by this side, which says nothing of the next worker.
     const isUseless = !wasReady || (this.#state === 'ready' && this.#inFlight.size === 0 && this.#finishedCalls === 0);
     const isWanted = this.#endCause?.reason === 'retired';
