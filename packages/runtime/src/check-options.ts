@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { DOTTED_PATH } from './dotted-path.js';
 import type { NamedPoolOptions, RuntimeOptions } from './options.js';
+import type { SessionOptions } from './sessions/pinned-session.js';
 
 type Check = (value: unknown, path: string) => readonly string[];
 
@@ -27,14 +28,16 @@ const texts = (what: string): Check =>
 const text = (what: string): Check => is((value) => typeof value === 'string' && value !== '', what);
 const flag = is((value) => typeof value === 'boolean', 'true or false');
 const callable = is((value) => typeof value === 'function', 'a function');
-const oneOf = (...names: readonly string[]): Check =>
-  is((value) => names.includes(value as string), names.map((name) => `'${name}'`).join(' or '));
+const oneOf = (...names: readonly string[]): Check => {
+  const quoted = names.map((name) => `'${name}'`);
+  return is((value) => names.includes(value as string), `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`);
+};
 const bytes = integer(1, Number.MAX_SAFE_INTEGER);
 
 /** An object with these fields and no others; a field that is undefined is not given. */
 function fields(rules: Readonly<Record<string, Check>>, what = 'an object'): Check {
   return (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
+    if (!isObject(value))
       return [`${path}: must be ${what} of ${Object.keys(rules).join(', ')}, not ${inspect(value, { depth: 0 })}`];
     return Object.entries(value).flatMap(([name, field]) => {
       const at = path === '' ? name : `${path}.${name}`;
@@ -94,6 +97,11 @@ const POOL: Readonly<Record<keyof Omit<NamedPoolOptions, 'name'>, Check>> = {
 };
 
 const checkNamedPool = fields({ name: text('a name'), ...POOL });
+const checkSession = fields({
+  affinity: POOL.affinity,
+  ttlMs: duration(),
+  maxHandles: POOL.maxHandles,
+} satisfies Record<keyof SessionOptions, Check>);
 
 const checkRuntime = fields(
   {
@@ -113,10 +121,21 @@ const checkRuntime = fields(
  * @internal
  */
 export function checkOptions(options: unknown): readonly string[] {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    return [`options must be an object, not ${inspect(options)}`];
-  return [...checkRuntime(options, ''), ...checkSizes(options, '')];
+  return isObject(options) ? [...checkRuntime(options, ''), ...checkSizes(options, '')] : [noObject(options)];
 }
+
+/**
+ * Finds what is wrong with the options of a session, in the same way.
+ *
+ * @internal
+ */
+export function checkSessionOptions(options: unknown): readonly string[] {
+  return isObject(options) ? checkSession(options, '') : [noObject(options)];
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const noObject = (options: unknown): string => `options must be an object, not ${inspect(options)}`;
 
 function checkPools(value: unknown, path: string): readonly string[] {
   if (!Array.isArray(value) || value.length === 0)
@@ -125,7 +144,7 @@ function checkPools(value: unknown, path: string): readonly string[] {
   return value.flatMap((pool: unknown, index) => {
     const at = `${path}[${index}]`;
     const mistakes = [...checkNamedPool(pool, at)];
-    if (typeof pool !== 'object' || pool === null || Array.isArray(pool)) return mistakes;
+    if (!isObject(pool)) return mistakes;
     const { name } = pool as { readonly name?: unknown };
     if (name === undefined) mistakes.push(`${at}.name: is missing`);
     else if (names.has(name)) mistakes.push(`${at}.name: there is a pool named ${inspect(name)} already`);

@@ -155,6 +155,16 @@ describe.each(LANES)('sessions over %s', (transport) => {
     expect(error.message).toContain('ttlMs');
   });
 
+  test('wrong options of a session are refused, all of them together', () => {
+    const wrong = { affinity: 'loose', ttlMs: -1, maxHandles: 0, pool: 'default', size: 1 };
+    expect(() => runtime.session(wrong as never)).toThrow(
+      "session: affinity: must be 'strict', 'fail-fast' or 'hint', not 'loose'; ttlMs: must be milliseconds from 0 to " +
+        '2147483647, not -1; maxHandles: must be an integer from 1, not 0; ' +
+        'size: unknown; the options are affinity, ttlMs, maxHandles',
+    );
+    expect(() => runtime.pool('default').session([] as never)).toThrow('session: options must be an object, not []');
+  });
+
   test('S27 20,000 objects are held and none is evicted; beyond maxHandles comes a HandleQuotaError', async () => {
     await using own = await startFixtureRuntime({ transport, maxHandles: 20_000 });
     const held = await Promise.all(

@@ -1,9 +1,9 @@
 /** A worker that a zygote has forked: what it writes, and its end, which only the zygote is told by the kernel. */
-import { closeSync, constants as fs, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants as fs, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { PlacedWorker, WorkerExit, WorkerSpec } from './placement.js';
-import { isStopped, startTimeOf } from './process-status.js';
+import { isStopped, startTimeOf, stateOf } from './process-status.js';
 import { signalGroup } from './spawn-python.js';
 import type { WorkerMemory } from './worker-memory.js';
 import { WorkerOutput } from './worker-output.js';
@@ -147,16 +147,6 @@ function openPipe(path: string): Socket {
   } catch (error) {
     closeSync(descriptor);
     throw error;
-  }
-}
-
-/** What has become of the process of this pid that started at a time. */
-function stateOf(pid: number, startTime: string | undefined): 'running' | 'zombie' | 'gone' {
-  if (startTime === undefined || startTimeOf(pid) !== startTime) return 'gone';
-  try {
-    return /^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1')) ? 'zombie' : 'running';
-  } catch {
-    return 'gone';
   }
 }
 

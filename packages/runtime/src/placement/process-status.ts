@@ -36,7 +36,19 @@ export function isStopped(pid: number, proc = '/proc'): boolean | undefined {
  * @internal
  */
 export function startTimeOf(pid: number, proc = '/proc'): string | undefined {
-  return fieldsOf(pid, proc)?.[22 - 3];
+  return fieldsOf(pid, proc)?.[START_TIME];
+}
+
+/**
+ * What has become of the process of this pid that started at a time; see {@link startTimeOf}.
+ *
+ * @param startTime - undefined: it was gone before that could be read.
+ * @internal
+ */
+export function stateOf(pid: number, startTime: string | undefined, proc = '/proc'): 'running' | 'zombie' | 'gone' {
+  const fields = fieldsOf(pid, proc);
+  if (startTime === undefined || fields?.[START_TIME] !== startTime) return 'gone';
+  return fields[0] === 'Z' || fields[0] === 'X' ? 'zombie' : 'running';
 }
 
 /** Whether there is a process of this number, also another user's or a zombie. @internal */
@@ -48,6 +60,9 @@ export function isRunning(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
+
+/** The place of the 22nd field, as the third is the first here. */
+const START_TIME = 22 - 3;
 
 /** The fields of `/proc/<pid>/stat` from the third on (man 5 proc_pid_stat). */
 function fieldsOf(pid: number, proc: string): readonly string[] | undefined {

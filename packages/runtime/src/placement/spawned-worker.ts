@@ -35,9 +35,7 @@ class SpawnedWorker implements PlacedWorker {
     this.#child = child;
     this.#memory = memory;
     this.pid = child.pid ?? 0;
-    this.#output = new WorkerOutput(spec);
-    this.#output.read('stdout', child.stdout);
-    this.#output.read('stderr', child.stderr);
+    this.#output = WorkerOutput.of(child, spec);
     this.exited = this.#watch();
   }
 

@@ -1,4 +1,5 @@
 /** What one worker writes: every line is handed on, and the end of its stderr is kept for whoever asks how it ended. */
+import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { WorkerSpec } from './placement.js';
@@ -23,6 +24,14 @@ export class WorkerOutput {
   /** @param spec - Takes the lines. */
   constructor(spec: Pick<WorkerSpec, 'print'>) {
     this.#spec = spec;
+  }
+
+  /** Reads what a child of this process writes. */
+  static of(child: ChildProcess, spec: Pick<WorkerSpec, 'print'>): WorkerOutput {
+    const output = new WorkerOutput(spec);
+    output.read('stdout', child.stdout);
+    output.read('stderr', child.stderr);
+    return output;
   }
 
   /** The end of what was written to stderr since the last mark. */

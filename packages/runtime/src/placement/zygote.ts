@@ -78,9 +78,7 @@ export class Zygote implements Forker {
     this.#child = child;
     this.#memory = memory;
     this.pid = child.pid ?? 0;
-    this.#output = new WorkerOutput(spec);
-    this.#output.read('stdout', child.stdout);
-    this.#output.read('stderr', child.stderr);
+    this.#output = WorkerOutput.of(child, spec);
     const [control, lifeline] = child.stdio.slice(3) as unknown as [Socket, Socket];
     this.#control = control;
     for (const socket of [control, lifeline]) {

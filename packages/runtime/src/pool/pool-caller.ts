@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { ContextCaller, type PythonCaller } from '../caller.js';
 import type { CallContext } from '../context.js';
+import { checkSessionOptions } from '../check-options.js';
 import { ConfigError } from '../errors.js';
 import type { PoolStats, Runtime, WorkerStats } from '../runtime.js';
 import type { SessionOptions } from '../sessions/pinned-session.js';
@@ -64,7 +65,8 @@ export class PoolCaller extends ContextCaller implements RuntimePool {
   }
 
   session(options: SessionOptions = {}): Session {
-    checkSession(options);
+    const mistakes = checkSessionOptions(options);
+    if (mistakes.length > 0) throw new ConfigError(`session: ${mistakes.join('; ')}`);
     return new RuntimeSession(this.#runtime, this.executor, this.#pool.openSession(options));
   }
 
@@ -115,20 +117,4 @@ export class PoolCaller extends ContextCaller implements RuntimePool {
 function statsOf(worker: Worker, pool: string, role: WorkerRole): WorkerStats {
   const { id, pid, isReady, isIdle, active, finishedCalls, counts, sourceHash } = worker;
   return { id, pool, role, pid, isReady, isIdle, calls: active, answered: finishedCalls, ...counts, sourceHash };
-}
-
-function checkSession(options: SessionOptions): void {
-  const rules: Readonly<Record<keyof SessionOptions, readonly [(value: unknown) => boolean, string]>> = {
-    affinity: [(value) => ['strict', 'fail-fast', 'hint'].includes(value as string), `'strict', 'fail-fast' or 'hint'`],
-    ttlMs: [(value) => typeof value === 'number' && value >= 0 && value < 2 ** 31, 'milliseconds from 0 to 2147483647'],
-    maxHandles: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'an integer from 1'],
-  };
-  if (typeof options !== 'object' || (options as object | null) === null)
-    throw new ConfigError(`session: options must be an object, not ${inspect(options)}`);
-  const mistakes = Object.entries(options).flatMap(([name, value]) => {
-    if (!Object.hasOwn(rules, name)) return [`${name}: unknown; the options are ${Object.keys(rules).join(', ')}`];
-    const [test, expected] = rules[name as keyof SessionOptions];
-    return value === undefined || test(value) ? [] : [`${name}: must be ${expected}, not ${inspect(value)}`];
-  });
-  if (mistakes.length > 0) throw new ConfigError(`session: ${mistakes.join('; ')}`);
 }

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { join } from 'node:path';
-import { isRunning, isStopped, readOwnMemory, startTimeOf } from '../../src/placement/process-status.js';
+import { isRunning, isStopped, readOwnMemory, startTimeOf, stateOf } from '../../src/placement/process-status.js';
 import { onLinux, PYTHON, temporaryDirectory, until } from '../support.js';
 
 const MEBIBYTE = 1 << 20;
@@ -133,6 +133,18 @@ describe('where the kernel tells otherwise', () => {
       'Name:\tRssAnon:\t1 kB\nRssAnon:\t     12 kB\nRssShmem:\t 4 kB\n',
     );
     expect([isStopped(7, proc), startTimeOf(7, proc), readOwnMemory(7, proc)]).toEqual([stopped, '987654', 12 * 1024]);
+  });
+
+  test.each([
+    ['S', '987654', 'running'],
+    ['Z', '987654', 'zombie'],
+    ['X', '987654', 'zombie'],
+    ['S', '987655', 'gone'],
+    ['S', undefined, 'gone'],
+  ])('state %s of a process that started at 987654 is for one that started at %s: %s', (letter, startTime, state) => {
+    write(`7 (a) (b\n) Z ) ${letter} ${rest} 987654 23\n`, '');
+    expect(stateOf(7, startTime, proc)).toBe(state);
+    expect(stateOf(7, startTime, join(proc, 'none'))).toBe('gone');
   });
 
   test('a kernel that does not tell the parts of memory, and a machine without /proc, tell nothing', () => {
