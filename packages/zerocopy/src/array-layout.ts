@@ -1,37 +1,50 @@
-import { type DType, constructorOf } from './dtype.js';
-import { ZeroCopyError } from './errors.js';
+import { type DType, componentsOf, constructorOf, itemSizeOf } from './dtype.js';
+import { checkShape, checkStrides, contiguousStrides, outOfRange, spanOf, wholeNumber } from './strides.js';
 
 /**
  * Which part of a segment an array takes. Give `length` or `shape`, not both; with neither, the array takes as many
- * whole elements as fit after `byteOffset`.
+ * whole elements as fit after `byteOffset`. What another array's `describe()` says fits too.
  *
  * @public
  */
 export interface ArrayOptions {
   /**
-   * Where the array begins, in bytes from the segment's start. A multiple of the element's size.
+   * Where the array begins, in bytes from the segment's start: its lowest byte, which with negative strides is not its first element's. A
+   * multiple of the element's size.
    *
    * @defaultValue 0
    */
   byteOffset?: number;
+  /**
+   * How many bytes from `byteOffset` the array may take; one that would take more is refused.
+   *
+   * @defaultValue all up to the segment's end
+   */
+  byteLength?: number;
   /** The number of elements of a one-dimensional array. */
   length?: number;
-  /** The number of elements along each axis, the last one varying fastest (C order). At most 32 axes; `[]` is a scalar. */
+  /** The number of elements along each axis, the last one varying fastest (C order). At most 64 axes; `[]` is a scalar. */
   shape?: readonly number[];
+  /**
+   * The distance between neighbours along each axis, in elements; may be negative or zero. Only together with `shape`.
+   *
+   * @defaultValue C order
+   */
+  strides?: readonly number[];
 }
 
 /** Where an array lies in its segment; checked, so that every element is inside. */
 export interface ArrayLayout {
+  /** Of its lowest element. */
   readonly byteOffset: number;
+  /** From the lowest element to the end of the highest. */
   readonly byteLength: number;
+  /** How many items the typed array over it has. */
   readonly length: number;
   readonly shape: readonly number[];
   /** In elements, as in DLPack, not in bytes as in NumPy. */
   readonly strides: readonly number[];
 }
-
-/** NumPy 1 knows no more axes than these. */
-const MAX_AXES = 32;
 
 /**
  * Works out where an array lies in a segment of `segmentByteLength` bytes.
@@ -40,7 +53,8 @@ const MAX_AXES = 32;
  * would lie outside the segment.
  */
 export function resolveLayout(dtype: DType, options: ArrayOptions, segmentByteLength: number): ArrayLayout {
-  const itemSize = constructorOf(dtype).BYTES_PER_ELEMENT;
+  constructorOf(dtype);
+  const itemSize = itemSizeOf(dtype);
   const byteOffset = wholeNumber('byteOffset', options.byteOffset ?? 0);
   if (byteOffset > segmentByteLength) {
     throw outOfRange(`byteOffset ${byteOffset} lies behind the end of a segment of ${segmentByteLength} bytes`);
@@ -48,45 +62,33 @@ export function resolveLayout(dtype: DType, options: ArrayOptions, segmentByteLe
   if (byteOffset % itemSize !== 0) {
     throw outOfRange(`byteOffset ${byteOffset} is not a multiple of ${itemSize}, the size of a ${dtype}`);
   }
-  const available = Math.floor((segmentByteLength - byteOffset) / itemSize);
-  const shape = resolveShape(options, available);
-  const length = shape.reduce((product, extent) => product * extent, 1);
-  // A product beyond 2 ** 53 is inexact, yet still larger than any segment.
+  const allowed = wholeNumber('byteLength', options.byteLength ?? segmentByteLength - byteOffset);
+  const available = Math.floor(Math.min(allowed, segmentByteLength - byteOffset) / itemSize);
+  const { shape, strides } = resolveShape(options, available);
+  const { length } = spanOf(shape, strides);
   if (length > available) {
+    const room =
+      options.byteLength === undefined
+        ? `the segment has ${segmentByteLength}`
+        : `byteLength is ${allowed} and the segment has ${segmentByteLength}`;
     throw outOfRange(
-      `an array of shape [${shape.join(', ')}] and type ${dtype} takes ${length * itemSize} bytes from byteOffset ` +
-        `${byteOffset}, and the segment has ${segmentByteLength}: make a larger segment or a smaller array`,
+      `an array of shape [${shape.join(', ')}], strides [${strides.join(', ')}] and type ${dtype} takes ${length * itemSize} bytes ` +
+        `from byteOffset ${byteOffset}, and ${room}: make a larger segment or a smaller array`,
     );
   }
-  return { byteOffset, byteLength: length * itemSize, length, shape, strides: contiguousStrides(shape) };
+  return { byteOffset, byteLength: length * itemSize, length: length * componentsOf(dtype), shape, strides };
 }
 
-function resolveShape({ length, shape }: ArrayOptions, available: number): readonly number[] {
-  if (shape === undefined) return Object.freeze([length === undefined ? available : wholeNumber('length', length)]);
-  if (length !== undefined) throw outOfRange('both length and shape are given: give one of them');
-  if (!Array.isArray(shape)) throw outOfRange('shape is not an array of numbers, such as [rows, columns]');
-  if (shape.length > MAX_AXES) throw outOfRange(`shape has ${shape.length} axes, and at most ${MAX_AXES} are possible`);
-  return Object.freeze(Array.from(shape, (extent, axis) => wholeNumber(`shape[${axis}]`, extent)));
-}
+type Axes = Pick<ArrayLayout, 'shape' | 'strides'>;
 
-function contiguousStrides(shape: readonly number[]): readonly number[] {
-  const strides: number[] = [];
-  let stride = 1;
-  for (const extent of shape.toReversed()) {
-    strides.unshift(stride);
-    // An empty axis leaves the strides of the others as if it had one element, as NumPy does.
-    stride *= Math.max(extent, 1);
+function resolveShape({ length, shape, strides }: ArrayOptions, available: number): Axes {
+  if (shape === undefined) {
+    if (strides !== undefined) throw outOfRange('strides are given without a shape: give both');
+    return inOrder(Object.freeze([length === undefined ? available : wholeNumber('length', length)]));
   }
-  return Object.freeze(strides);
+  if (length !== undefined) throw outOfRange('both length and shape are given: give one of them');
+  const extents = checkShape(shape);
+  return strides === undefined ? inOrder(extents) : { shape: extents, strides: checkStrides(strides, extents) };
 }
 
-/** A whole number from 0, exactly representable. `-0` becomes 0. */
-function wholeNumber(name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value + 0;
-  const shown = typeof value === 'number' ? String(value) : typeof value;
-  throw outOfRange(`${name} is ${shown}, and it must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`);
-}
-
-function outOfRange(message: string): ZeroCopyError {
-  return new ZeroCopyError('ZEROCOPY_RANGE', message);
-}
+const inOrder = (shape: readonly number[]): Axes => ({ shape, strides: contiguousStrides(shape) });

@@ -5,10 +5,12 @@
  * - `ZEROCOPY_NO_SPACE`: the memory or the file descriptors are used up; free some and try again.
  * - `ZEROCOPY_RANGE`: an argument names memory that a segment does not have.
  * - `ZEROCOPY_CLOSED`: the segment was closed.
+ * - `ZEROCOPY_RELEASED`: the array's memory was given back with `$release()`, or moved away.
  *
  * @public
  */
-export type ZeroCopyErrorCode = 'ZEROCOPY_UNAVAILABLE' | 'ZEROCOPY_NO_SPACE' | 'ZEROCOPY_RANGE' | 'ZEROCOPY_CLOSED';
+export type ZeroCopyErrorCode =
+  'ZEROCOPY_UNAVAILABLE' | 'ZEROCOPY_NO_SPACE' | 'ZEROCOPY_RANGE' | 'ZEROCOPY_CLOSED' | 'ZEROCOPY_RELEASED';
 
 const brand = Symbol.for('@hognose/zerocopy/ZeroCopyError');
 

@@ -3,10 +3,11 @@ import { closeSync } from 'node:fs';
 import { type ArrayOptions, resolveLayout } from './array-layout.js';
 import { type DType, constructorOf } from './dtype.js';
 import { ZeroCopyError } from './errors.js';
-import { loadLibc } from './linux/libc.js';
-import { createMemfd } from './linux/memfd.js';
-import { type SharedMapping, mapShared } from './linux/shared-mapping.js';
+import { type Libc, loadLibc } from './linux/libc.js';
+import { Mapping } from './memory/mapping.js';
+import { checkedSize, createMemoryFile } from './memory-file.js';
 import { type SharedArray, sharedArray } from './shared-array.js';
+import { duplicate } from './socket-descriptor.js';
 
 /**
  * What {@link createSegment} makes.
@@ -90,10 +91,36 @@ const MAX_NAME_BYTES = 249;
 export function createSegment(options: CreateSegmentOptions): SharedSegment {
   const { byteLength, name } = resolveOptions(options);
   const libc = loadLibc();
-  const fd = createMemfd(libc, name, byteLength);
+  return mapSegment(libc, createMemoryFile(libc, name, byteLength), () => byteLength);
+}
+
+/**
+ * Opens a segment that another process made, by a descriptor that this process has inherited or received.
+ *
+ * @example
+ * ```ts
+ * // In a process that was started with `stdio: ['inherit', 'inherit', 'inherit', segment.fd]`:
+ * const segment = openSegment(3);
+ * ```
+ * @param fd - It stays the caller's, who may close it at once.
+ * @throws {@link ZeroCopyError} `ZEROCOPY_RANGE` when it is not open, or a file whose size others could change, which could end this
+ * process; `ZEROCOPY_NO_SPACE` when descriptors or addresses are used up; `ZEROCOPY_UNAVAILABLE` where memory cannot be shared.
+ * @public
+ */
+export function openSegment(fd: number): SharedSegment {
+  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
+    throw new ZeroCopyError('ZEROCOPY_RANGE', `fd is ${fd}, and it must be the number of an open file`);
+  }
+  const libc = loadLibc();
+  const byteLength = checkedSize(libc, fd);
+  return mapSegment(libc, duplicate(libc, fd), () => byteLength);
+}
+
+/** Maps a file in memory. Takes `fd` over, also where it fails. */
+export function mapSegment(libc: Libc, fd: number, byteLengthOf: (libc: Libc, fd: number) => number): SharedSegment {
   try {
-    const { mapping, buffer } = mapShared(libc, fd, byteLength);
-    return new MappedSegment(mapping, buffer);
+    const byteLength = byteLengthOf(libc, fd);
+    return new MappedSegment(new OwnedMapping(Mapping.of(libc, fd, byteLength), fd));
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -112,20 +139,48 @@ function resolveOptions({ byteLength, name = 'hognose' }: CreateSegmentOptions):
   return { byteLength, name };
 }
 
+/** A mapping and its descriptor, let go of together, once. */
+class OwnedMapping {
+  readonly mapping: Mapping;
+  readonly fd: number;
+  #isReleased = false;
+
+  constructor(mapping: Mapping, fd: number) {
+    this.mapping = mapping;
+    this.fd = fd;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.mapping.entomb();
+    this.#isReleased = true;
+    closeSync(this.fd);
+  }
+
+  /** So that a segment which was dropped is not leaked. */
+  collected(): void {
+    try {
+      this.release();
+    } catch {
+      // Nobody is left to tell. The memory stays until the process ends, which is what happened before it was dropped.
+    }
+  }
+}
+
 class MappedSegment implements SharedSegment {
   readonly byteLength: number;
-  readonly #mapping: SharedMapping;
+  readonly #owned: OwnedMapping;
   #buffer: ArrayBuffer | undefined;
 
-  constructor(mapping: SharedMapping, buffer: ArrayBuffer) {
-    this.byteLength = buffer.byteLength;
-    this.#mapping = mapping;
-    this.#buffer = buffer;
+  constructor(owned: OwnedMapping) {
+    this.byteLength = owned.mapping.byteLength;
+    this.#owned = owned;
+    this.#buffer = owned.mapping.view(0, this.byteLength, owned);
   }
 
   get fd(): number {
     this.#open();
-    return this.#mapping.fd;
+    return this.#owned.fd;
   }
 
   get buffer(): ArrayBuffer {
@@ -145,7 +200,7 @@ class MappedSegment implements SharedSegment {
 
   close(): void {
     if (this.#buffer === undefined) return;
-    this.#mapping.release();
+    this.#owned.release();
     this.#buffer = undefined;
   }
 

@@ -1,5 +1,9 @@
 import type { ArrayLayout } from './array-layout.js';
-import type { DType, TypedArrays } from './dtype.js';
+import { ArrayMemory } from './array-memory.js';
+import { type DType, type TypedArrays } from './dtype.js';
+import { ArrayView } from './array-view.js';
+import type { NDArray } from './ndarray.js';
+import { type Geometry, spanOf } from './strides.js';
 
 /**
  * An array in a segment, in the few words that another process needs to open it. Plain JSON: send it by any channel.
@@ -9,29 +13,26 @@ import type { DType, TypedArrays } from './dtype.js';
 export interface ArrayDescriptor {
   /** The bytes that the array spans, from `byteOffset`. */
   readonly byteLength: number;
-  /** Where the array begins, in bytes from the segment's start. */
+  /**
+   * Where the array begins, in bytes from the segment's start: its lowest byte. The first element is there too, unless a stride is
+   * negative; then it lies `(shape[axis] - 1) * -strides[axis]` elements further for each such axis.
+   */
   readonly byteOffset: number;
   /** The type of an element. */
   readonly dtype: DType;
   /** The number of elements along each axis. */
   readonly shape: readonly number[];
-  /** The distance between neighbours along each axis, **in elements** (as in DLPack). */
+  /** The distance between neighbours along each axis, **in elements** (as in DLPack); may be negative or zero. */
   readonly strides: readonly number[];
 }
 
 /**
- * An array that lies in shared memory: `data` is a view of it and no copy. It fits wherever `{ dtype, shape, data }` is
- * taken as an n-dimensional array.
+ * An array that lies in a segment: an {@link NDArray} that another process can be told of. Once the segment is closed, typed arrays of it
+ * read as zeros.
  *
  * @public
  */
-export interface SharedArray<D extends DType = DType> {
-  /** The type of an element. */
-  readonly dtype: D;
-  /** The number of elements along each axis, the last one varying fastest. */
-  readonly shape: readonly number[];
-  /** The elements, shared with every process that has opened the segment. Reads as zeros once the segment is closed. */
-  readonly data: TypedArrays[D];
+export interface SharedArray<D extends DType = DType> extends NDArray<D> {
   /**
    * Describes the array for another process that has the segment.
    *
@@ -40,21 +41,52 @@ export interface SharedArray<D extends DType = DType> {
   describe(): ArrayDescriptor;
 }
 
-/** Binds a checked layout to its view. `assertOpen` throws once the segment is closed. */
+/**
+ * Binds a checked layout to its view.
+ *
+ * @param data - From the layout's lowest element to its highest.
+ * @param assertOpen - Throws once the segment is closed.
+ */
 export function sharedArray<D extends DType>(
   dtype: D,
   layout: ArrayLayout,
   data: TypedArrays[D],
   assertOpen: () => void,
 ): SharedArray<D> {
-  const { byteLength, byteOffset, shape, strides } = layout;
-  return Object.freeze({
+  const { shape, strides } = layout;
+  const { before, length } = spanOf(shape, strides);
+  const facts = { isReadOnly: false, isShared: true, copyReason: undefined };
+  const memory = new ArrayMemory(dtype, data, { lowest: 0, length }, facts);
+  return new SegmentView(
     dtype,
-    shape,
-    data,
-    describe(): ArrayDescriptor {
-      assertOpen();
-      return { byteLength, byteOffset, dtype, shape, strides };
-    },
-  });
+    memory,
+    { shape, strides, start: before },
+    { byteOffset: layout.byteOffset, assertOpen },
+  );
+}
+
+/** Where the memory of all views of an array lies in its segment. */
+interface Place {
+  readonly byteOffset: number;
+  readonly assertOpen: () => void;
+}
+
+class SegmentView<D extends DType> extends ArrayView<D> implements SharedArray<D> {
+  readonly #place: Place;
+
+  constructor(dtype: D, memory: ArrayMemory, geometry: Geometry, place: Place) {
+    super(dtype, memory, geometry);
+    this.#place = place;
+  }
+
+  describe(): ArrayDescriptor {
+    this.#place.assertOpen();
+    const { dtype, shape, strides } = this;
+    const { byteOffset, byteLength } = this.origin;
+    return { byteLength, byteOffset: this.#place.byteOffset + byteOffset, dtype, shape, strides };
+  }
+
+  protected override derive(memory: ArrayMemory, geometry: Geometry): SegmentView<D> {
+    return new SegmentView(this.dtype, memory, geometry, this.#place);
+  }
 }

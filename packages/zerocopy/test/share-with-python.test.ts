@@ -1,10 +1,60 @@
 import { performance } from 'node:perf_hooks';
 import koffi from 'koffi';
-import { type SharedSegment, createSegment } from '../src/index.js';
+import {
+  type Range,
+  type SharedArray,
+  type SharedSegment,
+  createSegment,
+  decodeBfloat16,
+  decodeFloat16,
+  encodeBfloat16,
+  encodeFloat16,
+} from '../src/index.js';
 import { describeOnLinux, inodeOf, mappingAt } from './helpers.js';
 import { PythonPeer } from './python-peer.js';
+import { Random } from './random.js';
 
 const MB = 1_000_000;
+
+/** What makes a view of a view; plain JSON, so that Python can do the same. */
+type Step = readonly [kind: 'slice', ranges: Range[]] | readonly [kind: 'transpose' | 'reshape', axes: number[]];
+
+function randomStep(random: Random, { shape, size }: SharedArray): Step {
+  const kind = random.pick(['slice', 'transpose', 'reshape'] as const);
+  if (kind === 'transpose') return [kind, random.shuffled(shape.map((_, axis) => axis))];
+  if (kind === 'slice') {
+    const bound = (): number | null => random.pick([null, random.integer(-7, 7)]);
+    const ranges = shape.map((extent): Range => {
+      const pick = random.next();
+      if (pick < 0.2 || extent === 0) return null;
+      if (pick < 0.4) return random.integer(-extent, extent - 1);
+      return [bound(), bound(), random.pick([null, 1, 2, -1, -3])];
+    });
+    return [kind, ranges];
+  }
+  // A factor at a time, in any order, with axes of one element between them.
+  const factors: number[] = [];
+  let left = size;
+  for (const prime of [2, 2, 2, 3, 3, 2, 2, 2]) {
+    if (left > 0 && left % prime === 0 && random.next() < 0.7) {
+      factors.push(prime);
+      left /= prime;
+    }
+  }
+  return [kind, random.shuffled([...factors, left, ...random.pick([[], [1], [1, 1]])])];
+}
+
+/** The view that a step makes; undefined where there is none. */
+function take(array: SharedArray<'int32'>, [kind, value]: Step): SharedArray<'int32'> | undefined {
+  if (kind === 'slice') return array.slice(...value);
+  if (kind === 'transpose') return array.transpose(value);
+  try {
+    return array.reshape(value);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
 
 describeOnLinux('S60: Node.js and NumPy', () => {
   let segment: SharedSegment;
@@ -84,6 +134,116 @@ describeOnLinux('S60: Node.js and NumPy', () => {
       String(value),
     );
     expect(array.data[0]).toBe(value);
+  });
+
+  it('S62 agree on bool', async () => {
+    const array = segment.array('bool', { byteOffset: 64, length: 3 });
+    array.data.set([0, 1, 0]);
+    const result = await python.run('a = small.ndarray(d)\na[0] = ~a[2]\nresult = [a.dtype.name, a.tolist()]', {
+      d: array.describe(),
+    });
+    expect(result).toEqual(['bool', [true, true, false]]);
+    expect(array.toArray()).toEqual([true, true, false]);
+  });
+
+  it.each(['complex64', 'complex128'] as const)('S62 agree on %s, real part first', async (dtype) => {
+    const array = segment.array(dtype, { byteOffset: 64, length: 2 });
+    array.set({ re: 1.5, im: -0.25 }, 1);
+    const result = await python.run('a = small.ndarray(d)\na[0] = a[1] * 1j\nresult = [a.dtype.name, str(a[1])]', {
+      d: array.describe(),
+    });
+    expect(result).toEqual([dtype, '(1.5-0.25j)']);
+    expect(array.at(0)).toEqual({ re: 0.25, im: 1.5 });
+  });
+
+  it.each([
+    ['float16', decodeFloat16, encodeFloat16],
+    ['bfloat16', decodeBfloat16, encodeBfloat16],
+  ] as const)('S62 agree on all 65536 values of %s, both ways', async (dtype, decode, encode) => {
+    const all = segment.array(dtype, { length: 65536 });
+    const asDoubles = segment.array('float64', { byteOffset: 131_072, length: 65536 });
+    const backAgain = segment.array(dtype, { byteOffset: 655_360, length: 65536 });
+    all.data.set(Uint16Array.from({ length: 65536 }, (_, bits) => bits));
+    const name = await python.run(
+      'a, b, c = (small.ndarray(x) for x in (d, e, f))\nwith numpy.errstate(invalid="ignore"): b[:] = a; c[:] = b.astype(a.dtype)\nresult = a.dtype.name',
+      { d: all.describe(), e: asDoubles.describe(), f: backAgain.describe() },
+    );
+    expect(name).toBe(dtype);
+    const wrong = Array.from(all.data).filter((bits) => {
+      const value = asDoubles.data[bits] ?? 0;
+      if (Number.isNaN(value)) return !Number.isNaN(decode(bits));
+      return !Object.is(decode(bits), value) || encode(value) !== backAgain.data[bits];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('S61 agree on slices, transposed and reshaped arrays: the same elements at the same addresses', async () => {
+    await python.run(`
+import numpy as np
+def index(ranges):
+    return tuple(slice(*r) if isinstance(r, list) else slice(None) if r is None else r for r in ranges)
+def view_of(base, steps):
+    for kind, value in steps:
+        if kind == "slice": base = base[(*index(value), ...)]
+        elif kind == "transpose": base = base.transpose(value)
+        else: base = np.reshape(base, value, copy=False)
+    return base
+def same(a, b):
+    if a.shape != b.shape: return f"{a.shape} {b.shape}"
+    if a.size and a.ctypes.data != b.ctypes.data: return "another place"
+    strides = [(x, y) for n, x, y in zip(a.shape, a.strides, b.strides) if n > 1 and a.size]
+    return all(x == y for x, y in strides) or f"{a.strides} {b.strides}"`);
+    const random = new Random(62);
+    const views: { d: unknown; base: unknown; steps: Step[] }[] = [];
+    const refused: { base: unknown; steps: Step[] }[] = [];
+    while (views.length < 1000) {
+      const shape = Array.from({ length: random.integer(0, 4) }, () =>
+        random.pick(random.next() < 0.1 ? [0, 1] : [2, 3, 4, 6]),
+      );
+      const base = segment.array('int32', { byteOffset: 512, shape });
+      const steps: Step[] = [];
+      let view: SharedArray<'int32'> = base;
+      for (let count = random.integer(1, 4); count > 0; count--) {
+        const step = randomStep(random, view);
+        steps.push(step);
+        const next = take(view, step);
+        if (next === undefined) break;
+        view = next;
+        if (count === 1) views.push({ d: view.describe(), base: base.describe(), steps });
+      }
+      if (views.at(-1)?.steps !== steps) refused.push({ base: base.describe(), steps });
+    }
+    const agreed = await python.run(
+      'result = [same(small.ndarray(v["d"]), view_of(small.ndarray(v["base"]), v["steps"])) for v in views]',
+      { views },
+    );
+    expect((agreed as unknown[]).map((answer, i) => answer === true || [answer, views[i]])).toEqual(
+      views.map(() => true),
+    );
+    // What cannot be a view here cannot be one in NumPy either.
+    expect(refused.length).toBeGreaterThan(20);
+    const alsoRefused = await python.run(
+      `
+result = []
+for v in refused:
+    try: result.append(view_of(small.ndarray(v["base"]), v["steps"]).shape)
+    except ValueError: result.append("refused")`,
+      { refused },
+    );
+    expect(alsoRefused).toEqual(refused.map(() => 'refused'));
+  });
+
+  it('S61 see each other write to views, in Fortran order and backwards too', async () => {
+    const matrix = segment.array('float64', { byteOffset: 256, shape: [3, 4] });
+    matrix.data.fill(0);
+    const view = matrix.transpose().slice([null, null, -1]);
+    await python.run('a = small.ndarray(d)\na[0, 2] = 5\nb = small.ndarray(e)\nb[1, 0] = 7', {
+      d: view.describe(),
+      e: segment.array('float64', { byteOffset: 256, shape: [3, 4], strides: [1, 3] }).describe(),
+    });
+    expect([view.at(0, 2), matrix.at(2, 3), matrix.at(0, 1)]).toEqual([5, 5, 7]);
+    view.set(9, 3, 0);
+    expect(await python.run('result = [float(a[3, 0]), float(b[0, 0])]')).toEqual([9, 9]);
   });
 
   it('hand 256 MB over in at most ten times the time of 1 MB', async () => {

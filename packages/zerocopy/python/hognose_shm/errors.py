@@ -3,7 +3,8 @@
 ::
 
     ShmError
-    ├── SegmentError     the memory itself: not a sealed memfd, too short, closed, refused
+    ├── SegmentError     the memory itself: not a sealed memfd, too short, closed, refused, not to be had here
+    ├── NoSpaceError     no room: the arena's limit, the machine's memory or a limit of the system is used up
     └── DescriptorError  an array's description does not fit the memory (also a ValueError)
 """
 
@@ -13,7 +14,11 @@ class ShmError(Exception):
 
 
 class SegmentError(ShmError):
-    """The memory cannot be opened or was closed."""
+    """The memory cannot be made or opened, or was closed."""
+
+
+class NoSpaceError(ShmError):
+    """There is no room for more: send the data as bytes, or let go of arrays that are done with."""
 
 
 class DescriptorError(ShmError, ValueError):

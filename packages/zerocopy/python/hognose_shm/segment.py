@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import builtins
 import mmap
-import os
-import stat
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hognose_shm.errors import DescriptorError, SegmentError
-from hognose_shm.layout import FORMATS, check_descriptor
+from hognose_shm.errors import SegmentError
+from hognose_shm.layout import check_descriptor, open_memoryview, open_ndarray
+from hognose_shm.posix import map_memory, shared_size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,20 +42,15 @@ class Segment:
             read_only: Maps the memory so that this process cannot write to it: arrays are not writeable.
 
         Raises:
-            SegmentError: `fd` is not a memfd whose size is sealed, is shorter than `byte_length`, or is refused.
+            SegmentError: `fd` is no memory file whose size is settled, is shorter than `byte_length`, or is refused.
         """
         try:
-            size = _sealed_size(fd)
+            size = shared_size(fd)
         except OSError as error:
             raise SegmentError(f"file descriptor {fd} is not open, or its seals cannot be read: {error}") from error
         if byte_length is not None and size < byte_length:
             raise SegmentError(f"file descriptor {fd} is a segment of {size} bytes, and {byte_length} were expected")
-        protection = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
-        try:
-            mapping = mmap.mmap(fd, size, mmap.MAP_SHARED, protection)
-        except (OSError, ValueError) as error:
-            raise SegmentError(f"the {size} bytes of file descriptor {fd} cannot be mapped: {error}") from error
-        return cls(mapping, read_only=read_only)
+        return cls(map_memory(fd, size, read_only=read_only), read_only=read_only)
 
     @property
     def byte_length(self) -> int:
@@ -90,11 +83,7 @@ class Segment:
         """
         memory = self._open()
         layout = check_descriptor(descriptor, self._byte_length)
-        import numpy as np  # it takes a quarter of a second, and not every user has or needs it
-
-        return np.ndarray(
-            layout.shape, np.dtype(layout.dtype), buffer=memory, offset=layout.byte_offset, strides=layout.byte_strides
-        )
+        return open_ndarray(memory, layout)
 
     def memoryview(self, descriptor: Mapping[str, object]) -> builtins.memoryview:
         """Opens an array as a memoryview, without NumPy.
@@ -109,19 +98,7 @@ class Segment:
         """
         memory = self._open()
         layout = check_descriptor(descriptor, self._byte_length)
-        is_empty = 0 in layout.shape
-        if not layout.is_contiguous or (is_empty and len(layout.shape) > 1):
-            raise DescriptorError(
-                f"no memoryview has shape {list(layout.shape)}, strides {list(layout.strides)}: use ndarray"
-            )
-        count = 1
-        for extent in layout.shape:
-            count *= extent
-        part = memory[layout.byte_offset : layout.byte_offset + count * layout.item_size]
-        element_format: Any = FORMATS[layout.dtype]
-        if is_empty:
-            return part.cast(element_format)
-        return part.cast(element_format, list(layout.shape))
+        return open_memoryview(memory, layout)
 
     def close(self) -> None:
         """Lets go of the memory; it is unmapped with the last array over it. Closing again does nothing."""
@@ -146,33 +123,3 @@ class Segment:
         if self._memory is None:
             raise SegmentError("the segment was closed: open it again, or close it later")
         return self._memory
-
-
-def _sealed_size(fd: int) -> int:
-    """The size of a memfd that can never change again.
-
-    Reading a file that another process shortens ends this one by SIGBUS, so one that could be shortened is refused.
-    """
-    if sys.platform != "linux":
-        raise SegmentError(f"shared memory needs Linux, and this is {sys.platform}: send the data as bytes instead")
-    import fcntl  # there is none on Windows
-
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        raise SegmentError(f"file descriptor {fd} is no memory file: is it the one that Node.js handed over?")
-    try:
-        seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
-    except OSError as error:
-        raise SegmentError(f"file descriptor {fd} is a file and not a memfd: make it with createSegment()") from error
-    required = {
-        "F_SEAL_SEAL": fcntl.F_SEAL_SEAL,
-        "F_SEAL_SHRINK": fcntl.F_SEAL_SHRINK,
-        "F_SEAL_GROW": fcntl.F_SEAL_GROW,
-    }
-    missing = [name for name, seal in required.items() if not seals & seal]
-    if missing:
-        raise SegmentError(
-            f"the memfd of file descriptor {fd} lacks {', '.join(missing)}, so its size may change under this process: "
-            "make it with createSegment()"
-        )
-    return status.st_size

@@ -1,7 +1,5 @@
-import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Libc } from './libc.js';
-import { assertFits, reserveMemory } from './reserve-memory.js';
 import { systemError } from './system-error.js';
 
 const MFD_CLOEXEC = 0x1;
@@ -9,42 +7,45 @@ const MFD_ALLOW_SEALING = 0x2;
 const MFD_NOEXEC_SEAL = 0x8;
 
 const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
 const F_SEAL_SEAL = 0x1;
 const F_SEAL_SHRINK = 0x2;
 const F_SEAL_GROW = 0x4;
+const SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+const { EINVAL, ENOSYS, EPERM, EACCES } = constants.errno;
 
 /**
- * Makes a file that lives in memory and has no name in any directory, with all its pages reserved and its size sealed
- * for good: no process that gets it can shrink it under another one's mapping.
+ * Makes an empty file that lives in memory and has no name in any directory. It is closed on exec.
  *
- * @returns The file descriptor, which the caller owns. It is closed on exec.
- * @throws {@link ZeroCopyError} `ZEROCOPY_NO_SPACE` or `ZEROCOPY_UNAVAILABLE` when the kernel refuses.
- * @see memfd_create(2), F_GET_SEALS(2const)
+ * @returns The file descriptor, or undefined where this system has no such files, or a sandbox forbids them.
+ * @throws {@link ZeroCopyError} `ZEROCOPY_NO_SPACE` when descriptors or memory are used up.
+ * @see memfd_create(2)
  */
-export function createMemfd(libc: Libc, name: string, byteLength: number): number {
-  assertFits(byteLength);
-  const fd = openMemfd(libc, name);
-  try {
-    check(libc, 'ftruncate', libc.ftruncate(fd, byteLength));
-    reserveMemory(libc, fd, byteLength);
-    check(libc, 'fcntl', libc.fcntl(fd, F_ADD_SEALS, 'int', F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
-function openMemfd(libc: Libc, name: string): number {
+export function openMemfd(libc: Libc, name: string): number | undefined {
+  if (libc.memfd_create === undefined) return undefined;
   const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  const fd = libc.memfd_create(name, flags | MFD_NOEXEC_SEAL);
-  if (fd >= 0) return fd;
+  let fd = libc.memfd_create(name, flags | MFD_NOEXEC_SEAL);
   // Kernels before 6.3 do not know MFD_NOEXEC_SEAL; some later ones refuse to do without it (vm.memfd_noexec=2).
-  const isUnknownFlag = libc.errno() === constants.errno.EINVAL;
-  return check(libc, 'memfd_create', isUnknownFlag ? libc.memfd_create(name, flags) : fd);
+  if (fd < 0 && libc.errno() === EINVAL) fd = libc.memfd_create(name, flags);
+  if (fd >= 0) return fd;
+  const errno = libc.errno();
+  if ([EINVAL, ENOSYS, EPERM, EACCES].includes(errno)) return undefined;
+  throw systemError('memfd_create', errno, 'the kernel did not make a segment');
 }
 
-function check(libc: Libc, syscall: string, result: number): number {
-  if (result >= 0) return result;
-  throw systemError(syscall, libc.errno(), 'the kernel did not make a segment');
+/** Seals the size of a memfd for good: no process that gets it can shrink it under another one's mapping. */
+export function sealSize(libc: Libc, fd: number): void {
+  if (libc.fcntl(fd, F_ADD_SEALS, 'int', SIZE_SEALS) >= 0) return;
+  throw systemError('fcntl', libc.errno(), 'the kernel did not make a segment');
+}
+
+/** What a file in memory says of its size: that it can never change, that it could, or that the file is none in memory. */
+export type SizeSeal = 'sealed' | 'open' | 'none';
+
+/** Linux alone has seals; there every file in memory has some, be they none. */
+export function sizeSealOf(libc: Libc, fd: number): SizeSeal {
+  const seals = libc.fcntl(fd, F_GET_SEALS, 'int', 0);
+  if (seals < 0) return 'none';
+  return (seals & SIZE_SEALS) === SIZE_SEALS ? 'sealed' : 'open';
 }

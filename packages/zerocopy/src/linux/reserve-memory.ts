@@ -15,11 +15,33 @@ const SMALLEST_PIECE = 64 * 1024;
  * @throws {@link ZeroCopyError} `ZEROCOPY_NO_SPACE` when there are not so many pages.
  */
 export function reserveMemory(libc: Pick<Libc, 'posix_fallocate'>, fd: number, byteLength: number): void {
+  const pieces = reservation(byteLength);
+  for (let next = pieces.next(0); !next.done;) {
+    const [offset, length] = next.value;
+    next = pieces.next(libc.posix_fallocate(fd, offset, length));
+  }
+}
+
+/** The same by a thread of libuv's pool. `fd` must stay open meanwhile. */
+export async function reserveMemoryOffLoop(
+  offLoop: Pick<Libc['offLoop'], 'posix_fallocate'>,
+  fd: number,
+  byteLength: number,
+): Promise<void> {
+  const pieces = reservation(byteLength);
+  for (let next = pieces.next(0); !next.done;) {
+    const [offset, length] = next.value;
+    next = pieces.next(await offLoop.posix_fallocate(fd, offset, length));
+  }
+}
+
+/** Which piece to reserve next, as `[offset, length]`, given the error number of the one before. */
+function* reservation(byteLength: number): Generator<[offset: number, length: number], void, number> {
   let offset = 0;
   let piece = byteLength;
   while (offset < byteLength) {
     const length = Math.min(piece, byteLength - offset);
-    const errno = libc.posix_fallocate(fd, offset, length);
+    const errno = yield [offset, length];
     if (errno === 0) offset += length;
     // A signal (a child that ended, a profiler's tick) undoes the whole piece: only smaller ones make progress.
     else if (errno === EINTR) piece = Math.max(Math.ceil(length / 2), SMALLEST_PIECE);

@@ -1,0 +1,1 @@
+"""What was made from other sources; do not edit."""
