@@ -3,6 +3,8 @@ import type { CallContext } from './context.js';
 import type { Call } from './gen/messages.js';
 import { globalState } from './global-state.js';
 import type { HandleCore, HandleOwner } from './handles/core.js';
+import type { Loan } from './sharing/loan.js';
+import type { Copied } from './values/encode-context.js';
 import type { HostErrorValue, HostFunction } from './values/encode.js';
 
 /** What runs calls: a runtime, a session, or the worker of a handle. @internal */
@@ -48,6 +50,10 @@ export interface CallRequest extends Pick<Call, FromContract> {
   readonly functions: readonly HostFunction[];
   /** Errors of JavaScript among its arguments: while they are held, Python hands back the same objects. */
   readonly errors?: readonly HostErrorValue[];
+  /** What lies in shared memory among its arguments: held until the call has been answered. */
+  readonly loans?: readonly Loan[];
+  /** What had to be copied among its arguments although it is large. */
+  readonly copied?: readonly Copied[];
   /** What the call is named in messages, such as `numpy.linalg.inv`. */
   readonly label: string;
   /** Session, limits and the like, as they stood when the call was made. */

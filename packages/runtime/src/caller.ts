@@ -102,6 +102,7 @@ export abstract class ContextCaller implements PythonCaller {
     checkTarget(target);
     if (!Array.isArray(args)) throw new ConfigError(`call('${target}'): args must be an array`);
     const encoding = new EncodeContext();
+    encoding.isOrdered = this.context.session !== undefined;
     let encodedArgs;
     let encodedKwargs = null;
     if (options === NO_OPTIONS && keywordsOf(args.at(-1)) === undefined) encodedArgs = encodeArguments(args, encoding);
@@ -111,6 +112,7 @@ export abstract class ContextCaller implements PythonCaller {
       if (keywords !== undefined) encodedKwargs = encodeKeywords(keywords, encoding);
     }
     try {
+      if (encoding.copying !== undefined) await encoding.copying;
       const context = this.#contextOf(options);
       const mode = MODES[options.result ?? 'auto'];
       const request = requestOf(CallType.FUNCTION, target, encodedArgs, encodedKwargs, encoding, mode, context);
@@ -118,6 +120,7 @@ export abstract class ContextCaller implements PythonCaller {
         ? this.executor.execute(request)
         : callLinked(this.executor, request, encoding))) as R;
     } catch (error) {
+      encoding.drop(); // where the call was never made
       throw atCaller(error);
     }
   }
@@ -178,6 +181,8 @@ function requestOf(
     objects: encoding.objects,
     functions: encoding.functions,
     errors: encoding.errors,
+    loans: encoding.loans,
+    copied: encoding.copied,
     label: target,
     context,
     inline: undefined,

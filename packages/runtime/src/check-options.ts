@@ -93,6 +93,9 @@ const POOL: Readonly<Record<keyof Omit<NamedPoolOptions, 'name'>, Check>> = {
       : []),
   ],
   placement: is((value) => typeof value === 'function', 'placement.local() or placement.static([...])'),
+  zeroCopy: oneOf('auto', 'require', 'off'),
+  numpyArena: flag,
+  sharedMemory: fields({ hostBytes: bytes, workerBytes: bytes, idleMs: duration(1) }),
   logLevel: integer(0, 1000),
 };
 
@@ -109,6 +112,7 @@ const checkRuntime = fields(
     projectRoot: is((value) => typeof value === 'string', 'a directory'),
     onLog: callable,
     onEvent: callable,
+    leakWarnings: flag,
     pools: checkPools,
   } satisfies Record<keyof RuntimeOptions, Check>,
   'options must be an object',

@@ -22,6 +22,7 @@
  * ├── ChainConsumedError        a step on a result that moved into another chain
  * ├── EncodeError               an argument cannot travel
  * ├── DecodeError               a frame of the worker cannot be read
+ * ├── ZeroCopyUnavailableError  something would have to be copied, and may not
  * ├── PythonEnvironmentError    no interpreter, or a package is missing in it
  * └── ConfigError               options or a configuration file are wrong
  * ```
@@ -379,6 +380,14 @@ export class DecodeError extends HognoseError {
   }
 }
 branded('DecodeError', DecodeError);
+
+/** Something would have to be copied, and `zeroCopy: 'require'` says that nothing may be. @public */
+export class ZeroCopyUnavailableError extends HognoseError {
+  constructor(message: string, options?: HognoseErrorOptions) {
+    super('ZEROCOPY_UNAVAILABLE', message, options);
+  }
+}
+branded('ZeroCopyUnavailableError', ZeroCopyUnavailableError);
 
 /** There is no usable Python interpreter, or a package is missing in it. @public */
 export class PythonEnvironmentError extends HognoseError {

@@ -1,5 +1,6 @@
 /** What a runtime tells about itself: every change of state, as one typed event. */
 import { channel } from 'node:diagnostics_channel';
+import type { CopyReason } from '@hognose/zerocopy';
 import type { HognoseError } from './errors.js';
 import type { PlacementEvent } from './placement/placement.js';
 
@@ -77,6 +78,16 @@ export type RuntimeEvent = { readonly pool: string } & (
   /** Workers cannot be started: calls that would have to wait for one are rejected at once. */
   | { readonly type: 'pool-broken'; readonly error: HognoseError }
   | { readonly type: 'pool-recovered' }
+  /** A large value could not be shared, and was copied; that ordinary values are copied once is no event. */
+  | {
+      readonly type: 'zerocopy-fallback';
+      readonly workerId: number;
+      readonly direction: 'to-python' | 'from-python';
+      readonly reason: CopyReason;
+      readonly bytes: number;
+      /** What was called; undefined for what comes from Python. */
+      readonly target: string | undefined;
+    }
   | { readonly type: 'pool-resized'; readonly min: number; readonly max: number }
   | { readonly type: 'pool-draining' }
   | { readonly type: 'pool-closed' }

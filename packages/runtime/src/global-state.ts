@@ -4,6 +4,9 @@ import { randomUUID } from 'node:crypto';
 import type { CallContext } from './context.js';
 import type { ChainNode } from './handles/node.js';
 import type { Runtime } from './runtime.js';
+import type { HostMemory } from './sharing/host-memory.js';
+import type { LeakLog } from './sharing/leak-log.js';
+import { Tally } from './sharing/tally.js';
 
 interface GlobalState {
   /** The runtime that wrappers use unless told otherwise; a promise while it starts. */
@@ -18,6 +21,12 @@ interface GlobalState {
   readonly pythonPath: string[];
   /** Where generated wrappers have been loaded from. */
   readonly projectRoots: string[];
+  /** The shared memory of this process; undefined: nobody has needed it yet. */
+  memory: HostMemory | undefined;
+  /** Where arrays in shared memory were made; undefined: nobody wants to know. */
+  leaks: LeakLog | undefined;
+  /** What was copied on its way to Python or back. */
+  readonly tally: Tally;
   /** Names this process to workers that others have started. */
   readonly runtimeId: string;
   /** Number of the next worker, unique in the process. */
@@ -50,6 +59,9 @@ function findOrMake(): GlobalState {
     afterSending: [],
     pythonPath: [],
     projectRoots: [],
+    memory: undefined,
+    leaks: undefined,
+    tally: new Tally(),
     runtimeId: randomUUID(),
     nextWorkerId: 1,
     nextCallId: 1,

@@ -45,6 +45,7 @@ export type {
   PoolOptions,
   QueueOptions,
   RuntimeOptions,
+  SharedMemoryOptions,
 } from './options.js';
 export { checkOptions } from './check-options.js';
 export {
@@ -55,13 +56,19 @@ export {
   ndarray,
   tuple,
   type ArrayOf,
+  type Complex,
+  type CopyReason,
   type DType,
+  type ElementOf,
   type Kw,
   type NDArray,
+  type NDArrayOptions,
+  type Nested,
   type PyArg,
   type PyFloat,
   type PyInt,
   type PyTuple,
+  type Range,
   type TypedArray,
 } from './values/types.js';
 export type { IterationOptions } from './handles/iterate.js';
@@ -72,6 +79,10 @@ export { PyTime } from './values/time.js';
 export { PyTimeDelta } from './values/timedelta.js';
 export { PyComplex, PyDecimal, PyFraction } from './values/numbers.js';
 export { PyUuid } from './values/uuid.js';
+export { registerArrow, type ArrowLibrary } from './values/arrow/table.js';
+export { ZeroCopyError } from '@hognose/zerocopy';
+export type { ZeroCopyStats } from './sharing/stats.js';
+export type { CopyCount } from './sharing/tally.js';
 export { registerCodec, type ValueCodec } from './values/registry.js';
 export { RESERVED_MEMBERS } from './handles/chain.js';
 export type { Pending, PendingMembers, PendingResult, PyClass, PyHandle, PyOperators } from './handles/types.js';
@@ -98,6 +109,7 @@ export {
   WorkerCrashedError,
   WorkerError,
   WorkerStartError,
+  ZeroCopyUnavailableError,
   type ExitDetails,
   type HognoseErrorOptions,
   type PythonErrorFields,

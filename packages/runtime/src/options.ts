@@ -6,11 +6,14 @@ import { ConfigError } from './errors.js';
 import { eventPublisher, guarded, type RuntimeEvent } from './events.js';
 import { local } from './placement/local.js';
 import type { PlacementFactory } from './placement/placement.js';
+import { shareOfMemory } from './sharing/host-memory.js';
 
 /** Name of the pool that calls go to. @internal */
 export const DEFAULT_POOL = 'default';
 /** Of its hard limit of memory, the share from which on a worker is replaced. */
 const RECYCLED_SHARE = 0.75;
+/** Of the memory of the machine, the share that results of one worker may take. */
+const WORKER_SHARE = 0.25;
 
 /** How a pool of workers starts and behaves. Every field is optional. @public */
 export interface PoolOptions {
@@ -87,6 +90,20 @@ export interface PoolOptions {
   readonly allow?: AllowOptions;
   /** Where workers come from: `placement.local()` or `placement.static([...])`. @defaultValue `placement.local()` */
   readonly placement?: PlacementFactory;
+  /**
+   * How large values travel: `auto` shares memory where that is possible and copies where it is not, with an event; with
+   * `require` whatever would have to be copied is a {@link ZeroCopyUnavailableError}; `off` shares nothing.
+   * @defaultValue `auto`
+   */
+  readonly zeroCopy?: 'auto' | 'require' | 'off';
+  /**
+   * Whether NumPy takes the memory of arrays from 64 KiB on from what is shared, so that results of ordinary code need no
+   * copy. Each of them takes about a microsecond longer to make: docs/zero-copy.md has the figures.
+   * @defaultValue false
+   */
+  readonly numpyArena?: boolean;
+  /** How much memory may be shared. */
+  readonly sharedMemory?: SharedMemoryOptions;
   /** Level of Python's root logger, as in its logging module: 10 is debug, 20 info. @defaultValue Python's: 30, warnings */
   readonly logLevel?: number;
 }
@@ -109,6 +126,12 @@ export interface RuntimeOptions extends PoolOptions {
    * @defaultValue one, named `default`
    */
   readonly pools?: readonly NamedPoolOptions[];
+  /**
+   * Whether arrays in shared memory are remembered: those that are still held when the runtime closes are told by warnings of
+   * this process, with the stack of whoever has allocated them. For debugging: it takes time for each array.
+   * @defaultValue false
+   */
+  readonly leakWarnings?: boolean;
   /** Where the project's `.venv` stands. @defaultValue see {@link findPython} */
   readonly projectRoot?: string;
   /** Gets what Python code prints, logs and warns of. @defaultValue writes it to this process's stderr */
@@ -135,6 +158,22 @@ export interface LimitOptions {
   readonly maxRequests?: number;
   /** Milliseconds after which it is replaced, up to a tenth fewer, so that not all are at once. @defaultValue none */
   readonly ttlMs?: number;
+}
+
+/** How much memory may be shared; it is taken when it is needed. @public */
+export interface SharedMemoryOptions {
+  /**
+   * Bytes that arrays of this process may take together, in all runtimes: the first runtime that shares memory says it.
+   * @defaultValue half of the machine's, or of the container's
+   */
+  readonly hostBytes?: number;
+  /** Bytes that results of one worker may take. @defaultValue a quarter of the machine's, or of the container's */
+  readonly workerBytes?: number;
+  /**
+   * Milliseconds after which memory that nobody uses is given back; for that of this process the first runtime says it.
+   * @defaultValue 30000
+   */
+  readonly idleMs?: number;
 }
 
 /** What happens when a worker dies under a call. @public */
@@ -193,7 +232,10 @@ export interface LogEvent {
 /** Options of one pool after validation. @internal */
 export type ResolvedOptions = Readonly<
   Required<
-    Omit<PoolOptions, 'size' | 'python' | 'queue' | 'logLevel' | 'limits' | 'crash' | 'allow' | 'spares' | 'placement'>
+    Omit<
+      PoolOptions,
+      'size' | 'python' | 'queue' | 'logLevel' | 'limits' | 'crash' | 'allow' | 'spares' | 'placement' | 'sharedMemory'
+    >
   >
 > & {
   readonly name: string;
@@ -205,6 +247,11 @@ export type ResolvedOptions = Readonly<
   readonly allow: Required<AllowOptions> | null;
   readonly spares: number | undefined;
   readonly placement: PlacementFactory;
+  readonly sharedMemory: {
+    readonly hostBytes: number | undefined;
+    readonly workerBytes: number;
+    readonly idleMs: number;
+  };
   readonly logLevel: number | undefined;
   readonly onLog: (event: LogEvent) => void;
   readonly publish: (event: RuntimeEvent) => void;
@@ -221,13 +268,20 @@ export type ResolvedOptions = Readonly<
 export function resolveOptions(options: RuntimeOptions): readonly [ResolvedOptions, ...ResolvedOptions[]] {
   const mistakes = checkOptions(options);
   if (mistakes.length > 0) throw new ConfigError(`createRuntime: ${mistakes.join('; ')}`);
-  const { pools = [{ name: DEFAULT_POOL }], projectRoot: givenRoot, onLog = writeLog, onEvent, ...common } = options;
+  const {
+    pools = [{ name: DEFAULT_POOL }],
+    projectRoot: givenRoot,
+    onLog = writeLog,
+    onEvent,
+    leakWarnings: _,
+    ...common
+  } = options;
   const projectRoot = givenRoot ?? findProjectRoot(process.cwd());
   const publish = eventPublisher(onEvent ?? (() => undefined));
   const resolved = pools.map(({ name, ...own }): ResolvedOptions => {
     const given = merge(common, own);
     checkAttached(name, given);
-    const { size, min, max, limits = {}, crash = {}, allow, spares, logLevel, python } = given;
+    const { size, min, max, limits = {}, crash = {}, allow, spares, logLevel, python, sharedMemory = {} } = given;
     const maxRssBytes = limits.maxRssBytes ?? 0;
     const fixed = size ?? (min === undefined && max === undefined ? Math.min(availableParallelism(), 4) : undefined);
     return {
@@ -245,6 +299,8 @@ export function resolveOptions(options: RuntimeOptions): readonly [ResolvedOptio
       livenessMs: 5_000,
       affinity: 'strict',
       placement: local(),
+      zeroCopy: 'auto',
+      numpyArena: false,
       ...given,
       name,
       min: fixed ?? min ?? 1,
@@ -259,6 +315,11 @@ export function resolveOptions(options: RuntimeOptions): readonly [ResolvedOptio
         ttlMs: limits.ttlMs ?? 0,
       },
       crash: { maxRetries: 2, backoffMs: 50, taintAfter: 3, clearAfter: 3, ...crash },
+      sharedMemory: {
+        hostBytes: sharedMemory.hostBytes,
+        workerBytes: sharedMemory.workerBytes ?? shareOfMemory(WORKER_SHARE),
+        idleMs: sharedMemory.idleMs ?? 30_000,
+      },
       allow: allow === undefined ? null : { modules: allow.modules, inline: allow.inline ?? false },
       python: findPython(python === undefined ? { projectRoot } : { python, projectRoot }).path,
       onLog: guarded('onLog', onLog, ({ source }) => source),
@@ -275,10 +336,12 @@ export function resolveOptions(options: RuntimeOptions): readonly [ResolvedOptio
 /** What would have no effect on workers that others start is refused: that of `allow` would be missed too late. */
 function checkAttached(pool: string, given: PoolOptions): void {
   if (given.placement?.attaches !== true) return;
-  const idle = (['python', 'pythonPath', 'preload', 'env', 'allow', 'logLevel'] as const).filter((name) => {
-    const value = given[name];
-    return value !== undefined && (typeof value !== 'object' || Object.keys(value).length > 0);
-  });
+  const idle = (['python', 'pythonPath', 'preload', 'env', 'allow', 'logLevel', 'numpyArena'] as const).filter(
+    (name) => {
+      const value = given[name];
+      return value !== undefined && (typeof value !== 'object' || Object.keys(value).length > 0);
+    },
+  );
   if (idle.length > 0)
     throw new ConfigError(
       `createRuntime: pool ${pool}: ${idle.join(', ')}: of no effect, as its workers are started elsewhere: give it to \`python -m hognose serve\``,
@@ -302,6 +365,7 @@ function merge(common: PoolOptions, own: PoolOptions): PoolOptions {
     queue: both(left.queue, right.queue),
     limits: both(left.limits, right.limits),
     crash: both(left.crash, right.crash),
+    sharedMemory: both(left.sharedMemory, right.sharedMemory),
   };
 }
 

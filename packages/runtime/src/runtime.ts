@@ -13,7 +13,12 @@ import type { WorkerRole } from './pool/supervisor.js';
 import type { TaintedTarget } from './pool/taints.js';
 import type { SessionOptions } from './sessions/pinned-session.js';
 import type { Session } from './sessions/session.js';
+import { allocate } from './sharing/allocate.js';
+import type { HostLimits } from './sharing/host-memory.js';
+import { LeakLog } from './sharing/leak-log.js';
+import { zeroCopyStats, type ZeroCopyStats } from './sharing/stats.js';
 import { Listener } from './transport/listener.js';
+import type { DType, NDArray } from './values/types.js';
 import type { WorkerMetrics } from './worker/worker-events.js';
 
 /** What a runtime does at this moment. @public */
@@ -115,7 +120,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     keepAlive.close();
     throw error;
   }
-  const runtime = new PoolRuntime(listener, keepAlive, pools as [Pool, ...Pool[]]);
+  if (options.leakWarnings === true) globalState().leaks ??= new LeakLog();
+  const runtime = new PoolRuntime(listener, keepAlive, pools as [Pool, ...Pool[]], resolved[0].sharedMemory);
   await runtime.start();
   return runtime;
 }
@@ -146,6 +152,22 @@ export interface Runtime extends PythonCaller {
   stats(): RuntimeStats;
   /** What the workers measure of themselves, also while calls run; one that holds the GIL delays it. */
   metrics(): Promise<readonly WorkerMetrics[]>;
+  /**
+   * Makes an array of zeros in shared memory: Python sees the same memory, whatever its size, and a call that gets it costs as
+   * much as any other. The memory is found beside the event loop.
+   *
+   * @param shape - Length of each dimension.
+   * @throws {@link ZeroCopyUnavailableError} Where memory cannot be shared, or is used up.
+   * @example
+   * ```ts
+   * const samples = await runtime.allocate('float32', [1000, 64]);
+   * samples.data.fill(0.5);
+   * await runtime.call('mypackage.train', [samples]);
+   * ```
+   */
+  allocate<D extends DType>(dtype: D, shape: readonly number[]): Promise<NDArray<D>>;
+  /** What is shared with Python at this moment, and what was copied instead. */
+  zeroCopyStats(): ZeroCopyStats;
   /** Takes no new calls; resolves when all that it has taken have ended. For a service that is told to stop: then `close`. */
   drain(): Promise<void>;
   /** Rejects what has not started, lets running calls end within 5 s, and ends every process. */
@@ -166,10 +188,12 @@ class PoolRuntime extends ContextCaller implements Runtime {
   readonly #keepAlive: KeepAlive;
   readonly #callers: ReadonlyMap<string, PoolCaller>;
   readonly #default: PoolCaller;
+  readonly #limits: HostLimits;
   #closing: Promise<void> | undefined;
 
-  constructor(listener: Listener, keepAlive: KeepAlive, pools: readonly [Pool, ...Pool[]]) {
+  constructor(listener: Listener, keepAlive: KeepAlive, pools: readonly [Pool, ...Pool[]], limits: HostLimits) {
     super();
+    this.#limits = limits;
     this.#listener = listener;
     this.#keepAlive = keepAlive;
     this.executor = new PoolRouter(pools);
@@ -218,6 +242,14 @@ class PoolRuntime extends ContextCaller implements Runtime {
     return (await Promise.all(this.#each((pool) => pool.metrics()))).flat();
   }
 
+  async allocate<D extends DType>(dtype: D, shape: readonly number[]): Promise<NDArray<D>> {
+    return await allocate(dtype, shape, this.#limits);
+  }
+
+  zeroCopyStats(): ZeroCopyStats {
+    return zeroCopyStats([...this.executor.pools.values()].flatMap((pool) => pool.read().workers));
+  }
+
   async drain(): Promise<void> {
     await Promise.all(this.#each((pool) => pool.drain()));
   }
@@ -237,6 +269,9 @@ class PoolRuntime extends ContextCaller implements Runtime {
     await Promise.all([...this.executor.pools.values()].map((pool) => pool.close()));
     this.#listener.close();
     this.#keepAlive.close();
+    // Memory that is kept warm is for calls that may come.
+    if (state.memory?.links.size === 0) state.memory.arena.trim(0);
+    await state.leaks?.report();
   }
 
   #each<T>(action: (pool: PoolCaller) => T): T[] {

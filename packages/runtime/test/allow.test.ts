@@ -126,6 +126,9 @@ describe.each(LANES)('allow over %s', (transport) => {
     const scope = await guarded.scope().$enter();
     expect(scope.value).toBe('inside');
     await scope[Symbol.asyncDispose]();
+    const samples = await runtime.call<PyHandle>('guarded.Samples');
+    expect(await on(samples, '$array')()).toMatchObject({ shape: [3] });
+    expect(await on(samples, '$arrow')()).toMatchObject({ numRows: 2 });
     // The others send nothing.
     const silent = ['$type', '$mro', '$is', '$release', '$keep', '$name'];
     expect([...MEMBERS].filter((name) => !seen.has(name)).sort()).toEqual(silent.sort());

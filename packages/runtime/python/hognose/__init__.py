@@ -7,6 +7,8 @@ What code that runs in a worker may use:
 - `register_codec()` lets a class of one's own travel.
 - `JavaScriptError` is what a function of JavaScript throws here.
 - `HognoseCancel` is raised in a call that the host has cancelled.
+- `empty()`, `zeros()` and `share()` make arrays and tables that the host sees without a copy.
+- `as_array()` and `as_tensor()` see one's memory as an array of NumPy, or as a tensor of PyTorch or JAX.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from hognose.context import CallInfo, current_call, session_state
     from hognose.errors import HognoseCancel, JavaScriptError
+    from hognose.shared import as_array, as_tensor, empty, share, zeros
     from hognose.values import register_codec
 
 __all__ = [
@@ -25,9 +28,14 @@ __all__ = [
     "HognoseCancel",
     "JavaScriptError",
     "__version__",
+    "as_array",
+    "as_tensor",
     "current_call",
+    "empty",
     "register_codec",
     "session_state",
+    "share",
+    "zeros",
 ]
 
 __version__: Final = "0.1.0"
@@ -42,9 +50,14 @@ _HOMES: Final = {
     "CallInfo": "hognose.context",
     "HognoseCancel": "hognose.errors",
     "JavaScriptError": "hognose.errors",
+    "as_array": "hognose.shared",
+    "as_tensor": "hognose.shared",
     "current_call": "hognose.context",
+    "empty": "hognose.shared",
     "register_codec": "hognose.values",
     "session_state": "hognose.context",
+    "share": "hognose.shared",
+    "zeros": "hognose.shared",
 }
 
 

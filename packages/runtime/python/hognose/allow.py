@@ -315,7 +315,7 @@ _OPERATORS: Final = (
 _NAMED_OPERATIONS: Final[dict[str, Any]] = {
     **{f"operator.{name}": getattr(operator, name) for name in _OPERATORS},
     **{f"builtins.{name}": getattr(builtins, name) for name in ("len", "repr", "iter")},
-    **{f"hognose.interop.{name}": getattr(interop, name) for name in ("enter", "leave")},
+    **{f"hognose.interop.{name}": getattr(interop, name) for name in ("enter", "leave", "to_array", "to_arrow")},
     # Classes whose instances are data.
     **{f"builtins.{name}": value for name, value in vars(builtins).items() if module_of(value) == PLAIN},
 }

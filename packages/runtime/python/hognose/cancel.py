@@ -12,6 +12,7 @@ interrupted by it: its calls end where they wait in a callback, or with the work
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import threading
@@ -37,6 +38,8 @@ PAUSE_S: Final = 0.05
 
 #: How the files of the import system begin.
 _IMPORTING: Final = "<frozen importlib"
+#: What manages shared memory: an exception in the middle of it would lose a piece.
+_MEMORY: Final = f"{os.sep}hognose_shm{os.sep}"
 
 #: Code of the worker's own in which an exception may be raised; whoever evaluates calls in another way adds to it.
 INTERRUPTIBLE: Final[set[CodeType]] = {*dispatch.INTERRUPTIBLE, *streams.INTERRUPTIBLE}
@@ -152,7 +155,7 @@ def is_interruptible(frame: FrameType | None) -> bool:
         code = frame.f_code
         if code in INTERRUPTIBLE:
             return True
-        if code.co_filename.startswith((OWN_DIRECTORY, _IMPORTING)):
+        if code.co_filename.startswith((OWN_DIRECTORY, _IMPORTING)) or _MEMORY in code.co_filename:
             return False
         frame = frame.f_back
     return False
@@ -161,7 +164,7 @@ def is_interruptible(frame: FrameType | None) -> bool:
 def is_importing(frame: FrameType | None) -> bool:
     """Whether a frame runs within an import."""
     while frame is not None:
-        if frame.f_code.co_filename.startswith(_IMPORTING):
+        if frame.f_code.co_filename.startswith(_IMPORTING) or _MEMORY in frame.f_code.co_filename:
             return True
         frame = frame.f_back
     return False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
-from hognose.call import CREDIT, ID, MODE, PARENT, SESSION, USES, Call
+from hognose.call import CALL_TYPE, CREDIT, ID, MODE, PARENT, SESSION, STEPS, USES, Call
 from hognose.callbacks import HostFunctions
 from hognose.cancel import Canceller
 from hognose.codec import Codec, Encoded
@@ -23,12 +23,14 @@ from hognose.dispatch import evaluate, resolve, run_steps
 from hognose.errors import EncodeError, HognoseCancel, JavaScriptError, minimal_wire, to_wire
 from hognose.event_loop import EventLoop
 from hognose.gen.messages import (
+    CALL_TYPE_GET_ATTR,
     RESULT_MODE_HANDLE,
     WORKER_MESSAGE_GOODBYE,
     WORKER_MESSAGE_METRICS,
     WORKER_MESSAGE_RAISED,
     WORKER_MESSAGE_RECALLED,
     WORKER_MESSAGE_RESULT,
+    WORKER_MESSAGE_SEGMENTS_CLOSED,
     WORKER_MESSAGE_STREAM_END,
 )
 from hognose.handles import HandleTable
@@ -47,6 +49,7 @@ from hognose.waiter import Waiter
 
 if TYPE_CHECKING:
     from hognose.allow import Guard
+    from hognose.sharing import Sharing
 
 __all__ = ["Core", "exit_status"]
 
@@ -85,6 +88,8 @@ class Core:
             # Wherever an object of this worker comes to stand among arguments.
             self.codec.find_handle = guard.guarded(self.handles.get)
             self.sources.check = guard.check_argument
+        #: Loans of shared memory that are over here.
+        self.returns: deque[int] = deque()
         self.loop = EventLoop(self)
         self.streams = Streams(self)
         self.canceller = Canceller(self)
@@ -128,11 +133,21 @@ class Core:
         self.reader = Reader(self, lane)
         # A message of the socket lane is one msgpack value, which is written at once where it holds nothing special.
         self.pack_plain = _pack_plain if isinstance(lane, SocketLane) else lane.pack
-        self.outbox = Outbox(lane, self.functions.forgotten, self.pack_plain)
+        self.outbox = Outbox(lane, self.functions.forgotten, self.returns, self.pack_plain)
         if not lane.has_control:
             self.has_reading_thread = True
 
+    def share(self, sharing: Sharing) -> None:
+        """Shares memory with the host from now on; before a lane is attached."""
+        self.codec.sharing = sharing
+        self.returns = sharing.returns
+
     # Threads.
+
+    def adopt_thread(self) -> None:
+        """Makes a new thread of the worker one that runs calls as the main thread does."""
+        if self.codec.sharing is not None:
+            self.codec.sharing.adopt()
 
     def make_guest(self) -> Runner:
         """What runs calls on a thread of the user's, while it waits in a callback."""
@@ -286,7 +301,8 @@ class Core:
         Raises:
             EncodeError: When the value cannot travel in the mode that the call asks for.
         """
-        data = self.codec.encode(value, call[MODE], call[SESSION])
+        is_constant = call[CALL_TYPE] == CALL_TYPE_GET_ATTR and not call[STEPS]
+        data = self.codec.encode(value, call[MODE], call[SESSION], is_constant=is_constant)
         return self.lane.pack([WORKER_MESSAGE_RESULT, call[ID], Encoded(data)])
 
     def pack_list(self, items: list[Any], mode: int, session_id: int) -> Encoded:
@@ -347,8 +363,19 @@ class Core:
             waiting,
             len(self.streams),
             max(0, self.read_calls - len(self.alive) - self._given_back),
+            *(sharing.stats() if (sharing := self.codec.sharing) is not None else (0, 0, 0, 0)),
         ]
         self.outbox.post(self.lane.pack([WORKER_MESSAGE_METRICS, *metrics]))
+
+    def trim(self, idle_ms: int) -> None:
+        """Gives back shared memory that nobody has used for a while, and what is over of the host's."""
+        sharing = self.codec.sharing
+        if sharing is not None:
+            sharing.trim(idle_ms / 1000)
+            closed = sharing.take_closed()
+            if closed:
+                self.outbox.post(self.lane.pack([WORKER_MESSAGE_SEGMENTS_CLOSED, closed]))
+        self.outbox.flush()
 
     def become_child(self) -> None:
         """Gives up everything that is of the process which user code has forked: its host, its calls, its threads."""

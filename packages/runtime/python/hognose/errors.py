@@ -4,7 +4,9 @@ HognoseError
 ├── DecodeError      an argument cannot be read here
 ├── EncodeError      a result cannot travel and a handle was not wanted
 ├── MissingPackage   the interpreter lacks a package that the worker itself needs
-└── ProtocolError    the host sent what this worker does not understand
+├── ProtocolError    the host sent what this worker does not understand
+└── ZeroCopyUnavailableError
+                     something would have to be copied, and the pool's option zeroCopy forbids it
 
 HognoseCancel        (BaseException) the host has cancelled the call
 JavaScriptError      (Exception) a function of the host threw
@@ -28,6 +30,7 @@ __all__ = [
     "MissingPackage",
     "NotAllowedError",
     "ProtocolError",
+    "ZeroCopyUnavailableError",
     "to_wire",
 ]
 
@@ -70,6 +73,10 @@ class MissingPackage(HognoseError):  # noqa: N818 - a fact about the environment
 
 class ProtocolError(HognoseError):
     """The host sent a message, version or frame that this worker does not know."""
+
+
+class ZeroCopyUnavailableError(HognoseError):
+    """Something would have to be copied on its way to the host, and the pool says `zeroCopy: 'require'`."""
 
 
 class HognoseCancel(BaseException):

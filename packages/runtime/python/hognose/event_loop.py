@@ -78,6 +78,7 @@ class EventLoop:
         assert self._loop is not None
         self.ident = threading.get_ident()
         native_threads.adopt()
+        self._core.adopt_thread()
         while True:
             try:
                 self._loop.run_forever()

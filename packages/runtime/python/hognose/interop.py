@@ -6,7 +6,21 @@ import sys
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-__all__ = ["enter", "leave"]
+__all__ = ["enter", "leave", "to_array", "to_arrow"]
+
+
+def to_array(value: Any) -> Any:
+    """See `hognose.as_array`."""
+    from hognose.shared import as_array
+
+    return as_array(value)
+
+
+def to_arrow(frame: Any) -> Any:
+    """See `hognose.frames.to_arrow`."""
+    from hognose import frames
+
+    return frames.to_arrow(frame)
 
 
 def enter(manager: Any) -> Any:

@@ -6,12 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from hognose.gen.messages import WORKER_MESSAGE_RELEASE_FUNCTIONS
+from hognose.gen.messages import WORKER_MESSAGE_LEASE_RETURN, WORKER_MESSAGE_RELEASE_FUNCTIONS
 from hognose.transport import Lane, Packed
 
 __all__ = ["MOST_BYTES", "MOST_MESSAGES", "Outbox"]
+
+_T = TypeVar("_T")
 
 #: What gathers at most before it is sent, whatever follows.
 MOST_MESSAGES: Final = 256
@@ -26,14 +28,20 @@ class Outbox:
     Args:
         lane: Where they go.
         forgotten: Ids and counts of the host's functions that are gone: told along with what is sent next.
+        returns: Loans of the host's shared memory that are over: told in the same way.
         pack_plain: Encodes a message of plain data, on the main thread.
     """
 
     def __init__(
-        self, lane: Lane, forgotten: deque[list[int]], pack_plain: Callable[[list[Any]], Packed] | None = None
+        self,
+        lane: Lane,
+        forgotten: deque[list[int]],
+        returns: deque[int],
+        pack_plain: Callable[[list[Any]], Packed] | None = None,
     ) -> None:
         self._lane = lane
         self._forgotten = forgotten
+        self._returns = returns
         self._pack_plain = pack_plain or lane.pack
         self._main = threading.get_ident()
         #: Encoded messages of the main thread.
@@ -59,10 +67,11 @@ class Outbox:
 
     def flush(self) -> None:
         """Sends what has gathered; where the host is gone it is lost with all else."""
-        items, forgotten = self.items, self._forgotten
+        items, forgotten, returns = self.items, self._forgotten, self._returns
         if self.is_abandoned:
             items.clear()
             forgotten.clear()
+            returns.clear()
         batch: list[Packed] = []
         pack: Callable[[list[Any]], Packed] = self._lane.pack
         if threading.get_ident() == self._main:
@@ -71,16 +80,19 @@ class Outbox:
             while items:
                 batch.append(items.popleft())
         if forgotten:
-            batch.append(pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, self._take_forgotten()]))
+            batch.append(pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, _take_all(forgotten)]))
+        if returns:
+            batch.append(pack([WORKER_MESSAGE_LEASE_RETURN, _take_all(returns)]))
         if batch:
             try:  # noqa: SIM105 - a context manager takes several times as long
                 self._lane.write(batch)
             except OSError:
                 pass  # the thread that reads sees the end of the lane, and ends the worker
 
-    def _take_forgotten(self) -> list[list[int]]:
-        gone = []
-        with suppress(IndexError):  # several threads may look at once
-            while self._forgotten:
-                gone.append(self._forgotten.popleft())
-        return gone
+
+def _take_all(items: deque[_T]) -> list[_T]:
+    taken = []
+    with suppress(IndexError):  # several threads may look at once
+        while items:
+            taken.append(items.popleft())
+    return taken

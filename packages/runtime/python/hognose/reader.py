@@ -34,9 +34,11 @@ from hognose.gen.messages import (
     HOST_MESSAGE_PYTHON_PATH,
     HOST_MESSAGE_RECALL,
     HOST_MESSAGE_RELEASE,
+    HOST_MESSAGE_SEGMENTS_CLOSED,
     HOST_MESSAGE_SESSION_CLOSE,
     HOST_MESSAGE_SESSION_OPEN,
     HOST_MESSAGE_STREAM_CREDIT,
+    HOST_MESSAGE_TRIM,
 )
 from hognose.transport import Frame, Lane
 from hognose.waiter import Waiter
@@ -84,7 +86,9 @@ class Reader:
             HOST_MESSAGE_SESSION_CLOSE: _close_session,
             HOST_MESSAGE_MEASURE: lambda message: core.measure(),
             HOST_MESSAGE_DRAIN: lambda message: core.drain(),
-            HOST_MESSAGE_LEASE_RETURN: lambda message: None,  # this worker leases nothing yet
+            HOST_MESSAGE_LEASE_RETURN: self._take_back,
+            HOST_MESSAGE_SEGMENTS_CLOSED: self._forget_segments,
+            HOST_MESSAGE_TRIM: lambda message: core.trim(message[1]),
         }
 
     def read(self, receive: Callable[[], Frame | None]) -> None:
@@ -194,6 +198,16 @@ class Reader:
     def _release(self, message: list[Any]) -> None:
         for handle, received in message[1]:
             self._core.handles.release(handle, received)
+
+    def _take_back(self, message: list[Any]) -> None:
+        sharing = self._core.codec.sharing
+        if sharing is not None:
+            sharing.take_back(message[1])
+
+    def _forget_segments(self, message: list[Any]) -> None:
+        sharing = self._core.codec.sharing
+        if sharing is not None:
+            sharing.peer.segments_closed(message[1])
 
     def _goodbye(self, message: list[Any]) -> None:
         self._core.has_said_goodbye = True

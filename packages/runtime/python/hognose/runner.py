@@ -182,6 +182,7 @@ class MainRunner(Runner):
         take_role, leave_role, deliver = reader.role.acquire, reader.role.release, reader.deliver
         outbox, pack, pack_plain = core.outbox, lane.pack, core.pack_plain
         gathered, add, flush, forgotten = outbox.items, outbox.items.append, outbox.flush, core.functions.forgotten
+        returns = core.returns
         words, numbers, references, ready = (
             core.page.words,
             core.page.numbers,
@@ -252,13 +253,13 @@ class MainRunner(Runner):
                 before = now
             if ready:
                 core.streams.pump_next(self)
-            elif len(gathered) == 1 and not forgotten:
+            elif len(gathered) == 1 and not forgotten and not returns:
                 outbox.bytes = 0
                 try:  # noqa: SIM105 - a context manager would take as long as the rest
                     write([gathered.popleft()])
                 except OSError:
                     pass  # as in the outbox
-            elif gathered or forgotten:
+            elif gathered or forgotten or returns:
                 flush()
             if reader.end:
                 return

@@ -24,6 +24,7 @@ from hognose.gen.messages import (
     ROLE_CONTROL,
     ROLE_DATA,
     ROLE_LIFELINE,
+    ROLE_SEGMENTS,
     WORKER_MESSAGE_HELLO,
     WORKER_MESSAGE_READY,
 )
@@ -75,6 +76,8 @@ class Bootstrap:
         log_level: The root logger's level; None: as Python has it.
         served: What `hognose.served.Served` holds, where `python -m hognose serve` has started this worker; None: its
             host has.
+        shared_memory: How memory is shared with the host: `path` of the package that does, `max_bytes`, `requires` and
+            `numpy_arena`; None: none is.
         allow: What calls may reach: `modules` and `inline`; None: everything.
     """
 
@@ -92,6 +95,7 @@ class Bootstrap:
     log_level: int | None = None
     allow: dict[str, Any] | None = None
     served: dict[str, Any] | None = None
+    shared_memory: dict[str, Any] | None = None
 
 
 def read_line(stdin: BinaryIO) -> dict[str, Any]:
@@ -212,6 +216,7 @@ class Worker:
                 return core.lane
             # The host dials as soon as the lifeline says that this worker listens.
             grpc_lane = serve(bootstrap.grpc_address, bootstrap.secret, core.codec)
+            self._share_memory(bootstrap)
             self._hold_lifeline(bootstrap)
             grpc_lane.write([grpc_lane.pack(_hello(bootstrap, ROLE_DATA, secret=""))])
             grpc_lane.has_control = bootstrap.has_control
@@ -220,6 +225,7 @@ class Worker:
                 self._obey(self._dial_control(bootstrap))
             return core.lane
         self._hold_lifeline(bootstrap)
+        self._share_memory(bootstrap)
         control = self._dial_control(bootstrap)
         data = connect(bootstrap.address)
         lane = SocketLane(data, core.codec, spin_ns=bootstrap.spin_us * 1000)
@@ -234,6 +240,29 @@ class Worker:
         writer = SocketWriter(control, self.core.codec)
         writer.write([writer.pack(_hello(bootstrap, ROLE_CONTROL, bootstrap.secret))])
         return control
+
+    def _share_memory(self, bootstrap: Bootstrap) -> None:
+        """Shares memory with the host, where both sides can."""
+        options = bootstrap.shared_memory
+        if options is None or sys.platform == "win32":
+            return
+        if options["path"] not in sys.path:
+            sys.path.append(options["path"])
+        connection = connect(bootstrap.address)
+        writer = SocketWriter(connection, self.core.codec)
+        writer.write([writer.pack(_hello(bootstrap, ROLE_SEGMENTS, bootstrap.secret))])
+        # One byte says whether the host can share memory.
+        if connection.recv(1) != b"\x01":
+            connection.close()
+            return
+        from hognose import sharing
+
+        self.core.connections.append(connection)
+        shared = sharing.Sharing(connection, max_bytes=options["max_bytes"], requires=options["requires"])
+        sharing.install(shared)
+        self.core.share(shared)
+        if options["numpy_arena"]:
+            shared.use_for_numpy()
 
     def _obey(self, control: socket.socket) -> None:
         self.core.connections.append(control)
@@ -299,6 +328,7 @@ class Worker:
     def _run_pooled(self) -> None:
         native_threads.adopt()
         core = self.core
+        core.adopt_thread()
         tokens = core.tokens
         assert tokens is not None
         runner = PoolRunner(core, core.page.take_slot())

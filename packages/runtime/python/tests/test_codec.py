@@ -13,6 +13,7 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import msgpack
 import numpy as np
 import pytest
@@ -215,7 +216,7 @@ def test_floats_keep_their_kind(value: float) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (2, 0, 3)])
 def test_arrays_keep_dtype_and_shape(dtype: str, shape: tuple[int, ...]) -> None:
-    array = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
+    array = np.arange(math.prod(shape)).reshape(shape).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     back = round_trip(array)
     assert back.dtype == array.dtype
     assert back.shape == array.shape
@@ -233,7 +234,7 @@ def test_arrays_in_any_layout_travel_in_c_order() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        np.zeros(2, np.float16),
+        np.zeros(2, np.longdouble),
         np.zeros(2, "U3"),
         np.zeros(2, object),
         np.zeros(2, "i4,f8"),
@@ -307,7 +308,7 @@ def test_handles_and_references_are_the_objects_themselves(codec: Codec) -> None
         (EXT_REFERENCE, b"math.nothing", "AttributeError"),
         (EXT_REFERENCE, b"\xff", "UnicodeDecodeError"),
         (77, b"", "extension type 77 is unknown"),
-        (4, msgpack.packb(["float16", [1], b"ab"]), "dtype 'float16' cannot be read"),
+        (4, msgpack.packb(["float128", [1], b"ab"]), "dtype 'float128' cannot be read"),
         (4, msgpack.packb(["int32", [3], b"abcd"]), "cannot reshape"),
         (EXT_TUPLE, b"\xc0", "an array was expected, and there is a NoneType"),
         (EXT_TUPLE, msgpack.packb({}), "an array was expected, and there is a dict"),
@@ -461,7 +462,7 @@ def test_the_mode_of_a_result_decides(codec: Codec) -> None:
     assert codec.decode(codec.encode([1, (2,)], RESULT_MODE_VALUE)) == [1, (2,)]
     with pytest.raises(EncodeError, match=r"^result\[0\]\[1\]\['k'\]: a builtins\.object cannot travel as plain data"):
         codec.encode([(1, {"k": object()})], RESULT_MODE_VALUE)
-    with pytest.raises(EncodeError, match="nested too deeply or contains itself"):
+    with pytest.raises(EncodeError, match=r"nested too deeply(,| or) contains itself"):
         codec.encode(nested(2000, list), RESULT_MODE_VALUE)
 
 

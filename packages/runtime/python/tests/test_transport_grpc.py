@@ -120,7 +120,7 @@ def test_a_value_that_cannot_be_read_is_told_of_its_frame(lane: GrpcLane, host: 
 
 def test_a_message_of_an_unknown_kind_is_a_protocol_error(lane: GrpcLane, host: Host) -> None:
     host.send(HostMessage.FromString(b"\xfa\x07\x00"))
-    with pytest.raises(ProtocolError, match=r"newer than this worker .hognose 0.1.0., which knows the kinds 1 to 16"):
+    with pytest.raises(ProtocolError, match=r"newer than this worker .hognose 0.1.0., which knows the kinds 1 to 18"):
         lane.receive()
 
 

@@ -1,8 +1,11 @@
 /** Functions of JavaScript that one worker's Python holds: they are kept, called and given up from here. */
 import type { AsyncResource } from 'node:async_hooks';
 import { DecodeError, EncodeError } from '../errors.js';
-import type { Callback, HostMessage, Released } from '../gen/messages.js';
+import type { Callback, EncodedValue, HostMessage, Released } from '../gen/messages.js';
 import { globalState } from '../global-state.js';
+import { inlineLoans } from '../sharing/inline-loans.js';
+import type { Loan } from '../sharing/loan.js';
+import type { WorkerMemory } from '../sharing/worker-memory.js';
 import type { HandleOwner } from '../handles/core.js';
 import type { PendingCall } from '../pool/pending-call.js';
 import { Undecodable } from '../values/decode.js';
@@ -17,14 +20,16 @@ interface Held {
 /** @internal */
 export class HostFunctions {
   readonly #owner: HandleOwner;
+  readonly #memory: WorkerMemory;
   readonly #send: (message: HostMessage) => void;
   readonly #held = new Map<number, Held>();
   /** What functions have thrown, for as long as the call that called them may still raise it. */
   readonly #thrown = new Map<number, unknown>();
   #lastThrown = 0;
 
-  constructor(owner: HandleOwner, send: (message: HostMessage) => void) {
+  constructor(owner: HandleOwner, memory: WorkerMemory, send: (message: HostMessage) => void) {
     this.#owner = owner;
+    this.#memory = memory;
     this.#send = send;
   }
 
@@ -73,6 +78,11 @@ export class HostFunctions {
     const fail = (error: unknown): void => {
       this.#send({ kind: 'callbackRaised', id: message.id, error: this.#describe(error, call) });
     };
+    const give = (encoded: EncodedValue, context: EncodeContext): void => {
+      this.hold(context.functions);
+      this.#send({ kind: 'callbackResult', id: message.id, value: this.#lend(encoded, context.loans) });
+      context.drop();
+    };
     const succeed = (value: unknown): void => {
       try {
         const context = new EncodeContext();
@@ -87,8 +97,11 @@ export class HostFunctions {
             `a callback returned an object of worker ${context.owner.id} to worker ${this.#owner.id}`,
           );
         }
-        this.hold(context.functions);
-        this.#send({ kind: 'callbackResult', id: message.id, value: encoded });
+        if (context.copying === undefined) give(encoded, context);
+        else
+          context.copying.then(() => {
+            give(encoded, context);
+          }, fail);
       } catch (error) {
         fail(error);
       }
@@ -100,6 +113,13 @@ export class HostFunctions {
     } catch (error) {
       fail(error);
     }
+  }
+
+  /** Lets Python have what a value holds of shared memory; where none is shared, with all bytes in it. */
+  #lend(encoded: EncodedValue, loans: readonly Loan[]): EncodedValue {
+    const left = loans.length === 0 ? loans : this.#memory.lend(loans);
+    if (left.length === 0) return encoded;
+    return inlineLoans(encoded, new Map(left.map((loan) => [loan.lease, loan])));
   }
 
   #invoke(message: Callback, call: PendingCall | undefined): unknown {

@@ -55,6 +55,12 @@ export function writeHostMessage(out: MsgpackWriter, message: contract.HostMessa
     case 'chunk':
       writeChunkMessage(out, message);
       return;
+    case 'segmentsClosed':
+      writeSegmentsClosedMessage(out, message);
+      return;
+    case 'trim':
+      writeTrimMessage(out, message);
+      return;
   }
 }
 
@@ -270,6 +276,25 @@ function writeChunkMessage(out: MsgpackWriter, message: contract.Chunk): void {
   out.integer(message.call);
 }
 
+function writeSegmentsClosedMessage(out: MsgpackWriter, message: contract.SegmentsClosed): void {
+  let count = 1;
+  if (message.segments.length === 0) count = 0;
+  out.arrayHeader(count + 1);
+  out.integer(17);
+  if (count === 0) return;
+  out.arrayHeader(message.segments.length);
+  for (const item of message.segments) out.integer(item);
+}
+
+function writeTrimMessage(out: MsgpackWriter, message: contract.Trim): void {
+  let count = 1;
+  if (message.idleMs === 0) count = 0;
+  out.arrayHeader(count + 1);
+  out.integer(18);
+  if (count === 0) return;
+  out.integer(message.idleMs);
+}
+
 function writeStep(out: MsgpackWriter, message: contract.Step): void {
   out.arrayHeader(4);
   out.integer(message.kind);
@@ -333,13 +358,15 @@ export function readWorkerMessage(fields: unknown): contract.WorkerMessage {
     case 11:
       return { kind: 'log', source: numberOf(f[1], 'Log.source') as contract.LogSource, level: numberOf(f[2], 'Log.level'), logger: stringOf(f[3], 'Log.logger'), text: stringOf(f[4], 'Log.text'), file: stringOf(f[5], 'Log.file'), line: numberOf(f[6], 'Log.line'), call: numberOf(f[7], 'Log.call'), timeMs: numberOf(f[8], 'Log.timeMs') };
     case 12:
-      return { kind: 'metrics', rssBytes: numberOf(f[1], 'Metrics.rssBytes'), cpuMs: numberOf(f[2], 'Metrics.cpuMs'), handles: numberOf(f[3], 'Metrics.handles'), functions: numberOf(f[4], 'Metrics.functions'), running: numberOf(f[5], 'Metrics.running'), waiting: numberOf(f[6], 'Metrics.waiting'), streams: numberOf(f[7], 'Metrics.streams'), answered: numberOf(f[8], 'Metrics.answered') };
+      return { kind: 'metrics', rssBytes: numberOf(f[1], 'Metrics.rssBytes'), cpuMs: numberOf(f[2], 'Metrics.cpuMs'), handles: numberOf(f[3], 'Metrics.handles'), functions: numberOf(f[4], 'Metrics.functions'), running: numberOf(f[5], 'Metrics.running'), waiting: numberOf(f[6], 'Metrics.waiting'), streams: numberOf(f[7], 'Metrics.streams'), answered: numberOf(f[8], 'Metrics.answered'), sharedBytes: numberOf(f[9], 'Metrics.sharedBytes'), sharedUsedBytes: numberOf(f[10], 'Metrics.sharedUsedBytes'), lent: numberOf(f[11], 'Metrics.lent'), borrowed: numberOf(f[12], 'Metrics.borrowed') };
     case 13:
       return { kind: 'goodbye', reason: stringOf(f[1], 'Goodbye.reason') };
     case 14:
       return { kind: 'leaseReturn', ids: listOf(f[1], 'LeaseReturn.ids', numberOf) };
     case 15:
       return { kind: 'chunk', id: numberOf(f[1], 'Chunk.id'), totalBytes: numberOf(f[2], 'Chunk.totalBytes'), data: bytesOf(f[3], 'Chunk.data'), call: numberOf(f[4], 'Chunk.call') };
+    case 16:
+      return { kind: 'segmentsClosed', segments: listOf(f[1], 'SegmentsClosed.segments', numberOf) };
     default:
       throw new DecodeError(`the worker sent a message of the unknown kind ${inspect(f[0])}: it is of another version`);
   }

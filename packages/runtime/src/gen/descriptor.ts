@@ -46,7 +46,9 @@ export const DESCRIPTOR: INamespace = {
                     "measure",
                     "drain",
                     "leaseReturn",
-                    "chunk"
+                    "chunk",
+                    "segmentsClosed",
+                    "trim"
                   ]
                 }
               },
@@ -114,6 +116,14 @@ export const DESCRIPTOR: INamespace = {
                 "chunk": {
                   "type": "Chunk",
                   "id": 16
+                },
+                "segmentsClosed": {
+                  "type": "SegmentsClosed",
+                  "id": 17
+                },
+                "trim": {
+                  "type": "Trim",
+                  "id": 18
                 }
               }
             },
@@ -144,7 +154,8 @@ export const DESCRIPTOR: INamespace = {
                     "metrics",
                     "goodbye",
                     "leaseReturn",
-                    "chunk"
+                    "chunk",
+                    "segmentsClosed"
                   ]
                 }
               },
@@ -208,6 +219,10 @@ export const DESCRIPTOR: INamespace = {
                 "chunk": {
                   "type": "Chunk",
                   "id": 15
+                },
+                "segmentsClosed": {
+                  "type": "SegmentsClosed",
+                  "id": 16
                 }
               }
             },
@@ -526,6 +541,23 @@ export const DESCRIPTOR: INamespace = {
                 }
               }
             },
+            "SegmentsClosed": {
+              "fields": {
+                "segments": {
+                  "rule": "repeated",
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "Trim": {
+              "fields": {
+                "idleMs": {
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
             "Chunk": {
               "fields": {
                 "id": {
@@ -551,7 +583,8 @@ export const DESCRIPTOR: INamespace = {
                 "ROLE_UNSPECIFIED": 0,
                 "DATA": 1,
                 "LIFELINE": 2,
-                "CONTROL": 3
+                "CONTROL": 3,
+                "SEGMENTS": 4
               }
             },
             "Hello": {
@@ -781,6 +814,22 @@ export const DESCRIPTOR: INamespace = {
                 "answered": {
                   "type": "uint64",
                   "id": 8
+                },
+                "sharedBytes": {
+                  "type": "uint64",
+                  "id": 9
+                },
+                "sharedUsedBytes": {
+                  "type": "uint64",
+                  "id": 10
+                },
+                "lent": {
+                  "type": "uint64",
+                  "id": 11
+                },
+                "borrowed": {
+                  "type": "uint64",
+                  "id": 12
                 }
               }
             },

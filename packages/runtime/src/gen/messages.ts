@@ -63,8 +63,10 @@ export const Role = {
   DATA: 1,
   /** Carries nothing: its end tells that the other side is gone. */
   LIFELINE: 2,
-  /** Carries, towards the worker, what must not wait behind a running call: Cancel, Recall, Attend, Measure, Drain. */
+  /** Carries, towards the worker, what must not wait behind a running call: Cancel, Recall, Attend, Measure, Drain, Trim. */
   CONTROL: 3,
+  /** Carries file descriptors of shared memory, where both sides can share any: docs/protocol.md has its messages. */
+  SEGMENTS: 4,
 } as const;
 export type Role = (typeof Role)[keyof typeof Role];
 
@@ -76,7 +78,7 @@ export const LogSource = {
 } as const;
 export type LogSource = (typeof LogSource)[keyof typeof LogSource];
 
-export type HostMessage = ({ kind: 'call' } & Call) | ({ kind: 'release' } & Release) | ({ kind: 'pythonPath' } & PythonPath) | ({ kind: 'goodbye' } & Goodbye) | ({ kind: 'cancel' } & Cancel) | ({ kind: 'recall' } & Recall) | ({ kind: 'attend' } & Attend) | ({ kind: 'streamCredit' } & StreamCredit) | ({ kind: 'callbackResult' } & CallbackResult) | ({ kind: 'callbackRaised' } & CallbackRaised) | ({ kind: 'sessionOpen' } & SessionOpen) | ({ kind: 'sessionClose' } & SessionClose) | ({ kind: 'measure' } & Measure) | ({ kind: 'drain' } & Drain) | ({ kind: 'leaseReturn' } & LeaseReturn) | ({ kind: 'chunk' } & Chunk);
+export type HostMessage = ({ kind: 'call' } & Call) | ({ kind: 'release' } & Release) | ({ kind: 'pythonPath' } & PythonPath) | ({ kind: 'goodbye' } & Goodbye) | ({ kind: 'cancel' } & Cancel) | ({ kind: 'recall' } & Recall) | ({ kind: 'attend' } & Attend) | ({ kind: 'streamCredit' } & StreamCredit) | ({ kind: 'callbackResult' } & CallbackResult) | ({ kind: 'callbackRaised' } & CallbackRaised) | ({ kind: 'sessionOpen' } & SessionOpen) | ({ kind: 'sessionClose' } & SessionClose) | ({ kind: 'measure' } & Measure) | ({ kind: 'drain' } & Drain) | ({ kind: 'leaseReturn' } & LeaseReturn) | ({ kind: 'chunk' } & Chunk) | ({ kind: 'segmentsClosed' } & SegmentsClosed) | ({ kind: 'trim' } & Trim);
 
 /** Numbers of the messages of {@link HostMessage} on the socket lane. */
 export const HOST_MESSAGE_KINDS = {
@@ -96,9 +98,11 @@ export const HOST_MESSAGE_KINDS = {
   drain: 14,
   leaseReturn: 15,
   chunk: 16,
+  segmentsClosed: 17,
+  trim: 18,
 } as const;
 
-export type WorkerMessage = ({ kind: 'hello' } & Hello) | ({ kind: 'ready' } & Ready) | ({ kind: 'result' } & Result) | ({ kind: 'raised' } & Raised) | ({ kind: 'awaiting' } & Awaiting) | ({ kind: 'recalled' } & Recalled) | ({ kind: 'streamItems' } & StreamItems) | ({ kind: 'streamEnd' } & StreamEnd) | ({ kind: 'callback' } & Callback) | ({ kind: 'releaseFunctions' } & ReleaseFunctions) | ({ kind: 'log' } & Log) | ({ kind: 'metrics' } & Metrics) | ({ kind: 'goodbye' } & Goodbye) | ({ kind: 'leaseReturn' } & LeaseReturn) | ({ kind: 'chunk' } & Chunk);
+export type WorkerMessage = ({ kind: 'hello' } & Hello) | ({ kind: 'ready' } & Ready) | ({ kind: 'result' } & Result) | ({ kind: 'raised' } & Raised) | ({ kind: 'awaiting' } & Awaiting) | ({ kind: 'recalled' } & Recalled) | ({ kind: 'streamItems' } & StreamItems) | ({ kind: 'streamEnd' } & StreamEnd) | ({ kind: 'callback' } & Callback) | ({ kind: 'releaseFunctions' } & ReleaseFunctions) | ({ kind: 'log' } & Log) | ({ kind: 'metrics' } & Metrics) | ({ kind: 'goodbye' } & Goodbye) | ({ kind: 'leaseReturn' } & LeaseReturn) | ({ kind: 'chunk' } & Chunk) | ({ kind: 'segmentsClosed' } & SegmentsClosed);
 
 /** Numbers of the messages of {@link WorkerMessage} on the socket lane. */
 export const WORKER_MESSAGE_KINDS = {
@@ -117,6 +121,7 @@ export const WORKER_MESSAGE_KINDS = {
   goodbye: 13,
   leaseReturn: 14,
   chunk: 15,
+  segmentsClosed: 16,
 } as const;
 
 /** A call: a first operation, then the steps of a chain on its result. One answer comes back: Result or Raised; with `credit` StreamItems as they come, and StreamEnd. The root of the operation is `handle`, or the result of `source_call`, or else the module path in `target`. */
@@ -261,7 +266,18 @@ export interface Drain {
 
 /** Shared memory that the sender no longer looks at. */
 export interface LeaseReturn {
+  /** The loans, by the numbers that whoever has lent the memory has given them; one entry for each time that one came. */
   ids: readonly number[];
+}
+
+/** Segments of the sender's own that nobody uses any more: the receiver lets go of them. */
+export interface SegmentsClosed {
+  segments: readonly number[];
+}
+
+/** Give back free shared memory that was not used for a while, and loans that are over. */
+export interface Trim {
+  idleMs: number;
 }
 
 /** A part of a message that is too large to travel at once: other messages travel between its parts. The parts of one message come in order; put together they are one HostMessage or WorkerMessage in the lane's own encoding. */
@@ -383,6 +399,14 @@ export interface Metrics {
   streams: number;
   /** Calls that were answered since the worker's start. */
   answered: number;
+  /** Bytes of the segments of shared memory that the worker has made. */
+  sharedBytes: number;
+  /** Bytes of them that are in use, on either side. */
+  sharedUsedBytes: number;
+  /** Arrays and the like that it has lent to the host. */
+  lent: number;
+  /** Those of the host that it holds. */
+  borrowed: number;
 }
 
 /** A Python exception. */
@@ -436,6 +460,8 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
     ['drain', 'message', false, 'Drain'],
     ['leaseReturn', 'message', false, 'LeaseReturn'],
     ['chunk', 'message', false, 'Chunk'],
+    ['segmentsClosed', 'message', false, 'SegmentsClosed'],
+    ['trim', 'message', false, 'Trim'],
   ],
   WorkerMessage: [
     ['hello', 'message', false, 'Hello'],
@@ -453,6 +479,7 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
     ['goodbye', 'message', false, 'Goodbye'],
     ['leaseReturn', 'message', false, 'LeaseReturn'],
     ['chunk', 'message', false, 'Chunk'],
+    ['segmentsClosed', 'message', false, 'SegmentsClosed'],
   ],
   Call: [
     ['id', 'number', false, ''],
@@ -540,6 +567,12 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
   LeaseReturn: [
     ['ids', 'number', true, ''],
   ],
+  SegmentsClosed: [
+    ['segments', 'number', true, ''],
+  ],
+  Trim: [
+    ['idleMs', 'number', false, ''],
+  ],
   Chunk: [
     ['id', 'number', false, ''],
     ['totalBytes', 'number', false, ''],
@@ -612,6 +645,10 @@ export const LAYOUT: Readonly<Record<string, readonly Field[]>> = {
     ['waiting', 'number', false, ''],
     ['streams', 'number', false, ''],
     ['answered', 'number', false, ''],
+    ['sharedBytes', 'number', false, ''],
+    ['sharedUsedBytes', 'number', false, ''],
+    ['lent', 'number', false, ''],
+    ['borrowed', 'number', false, ''],
   ],
   Error: [
     ['type', 'string', false, ''],

@@ -6,7 +6,7 @@
  */
 import { inspect } from 'node:util';
 import type { CallRequest, Executor } from '../call-request.js';
-import type { CallContext } from '../context.js';
+import { contextWith, type CallContext } from '../context.js';
 import { ResultMode } from '../gen/messages.js';
 import type { EncodeContext } from '../values/encode.js';
 import { HANDLE, PENDING, type HandleCore } from './core.js';
@@ -288,11 +288,17 @@ export class View implements ProxyHandler<object> {
     return new ChainNode(this.root, this.names);
   }
 
+  /** Whether a call may be one of several on an object or in a session, which keep their order. */
+  get #isOrdered(): boolean {
+    const { root } = this;
+    return root.kind !== 'path' || contextWith(root.bound).session !== undefined;
+  }
+
   /** Makes a node and has it sent; where arguments cannot travel, it fails in its turn. */
   #make(make: (given: Given) => ChainNode, args: readonly unknown[], keywords?: Keywords): View {
     let node: ChainNode;
     try {
-      node = make(encodeGiven(args, keywords));
+      node = make(encodeGiven(args, keywords, this.#isOrdered));
     } catch (error) {
       node = this.#read();
       node.failure ??= { error };

@@ -2,7 +2,8 @@
 import type { CallRequest } from '../call-request.js';
 import type { CallContext } from '../context.js';
 import { CallType, ResultMode, StepKind, type EncodedValue, type Step } from '../gen/messages.js';
-import { EncodeContext, encodeArguments } from '../values/encode.js';
+import type { Loan } from '../sharing/loan.js';
+import { EncodeContext, encodeArguments, type Copied } from '../values/encode.js';
 import { PENDING, type HandleCore, type HandleOwner } from './core.js';
 import type { ChainNode } from './node.js';
 
@@ -34,6 +35,8 @@ export function compile(chain: readonly ChainNode[], start: Start, { id, uses, r
   const steps: Step[] = [];
   const objects: HandleCore[] = start.kind === 'handle' ? [start.core] : [];
   const functions: CallRequest['functions'][number][] = [];
+  const loans: Loan[] = [];
+  const copied: Copied[] = [];
   const inline = first.root?.kind === 'inline' ? first.root.block : undefined;
   let callType: CallType | undefined;
   let args: EncodedValue | null = null;
@@ -46,6 +49,8 @@ export function compile(chain: readonly ChainNode[], start: Start, { id, uses, r
     const { kind, given } = operation;
     if (given.objects.length > 0) objects.push(...given.objects);
     if (given.functions.length > 0) functions.push(...given.functions);
+    if (given.loans.length > 0) loans.push(...given.loans);
+    if (given.copied.length > 0) copied.push(...given.copied);
     if (callType === undefined) {
       callType = typeOf(kind, start, inline !== undefined);
       if (kind === 'set') names.push(operation.name);
@@ -69,6 +74,8 @@ export function compile(chain: readonly ChainNode[], start: Start, { id, uses, r
     owner,
     objects,
     functions,
+    loans,
+    copied,
     label: last.label,
     context: last.context,
     inline,
@@ -91,7 +98,8 @@ function typeOf(kind: 'call' | 'item' | 'set', start: Start, isInline: boolean):
 export function handOver(value: unknown, id: number, label: string, context: CallContext): CallRequest {
   const encoding = new EncodeContext();
   const args = encodeArguments([value], encoding);
-  const { owner, objects, functions } = encoding;
+  encoding.guardLoans();
+  const { owner, objects, functions, loans, copied } = encoding;
   return {
     id,
     callType: CallType.HAND_OVER,
@@ -106,6 +114,8 @@ export function handOver(value: unknown, id: number, label: string, context: Cal
     owner,
     objects,
     functions,
+    loans,
+    copied,
     label,
     context,
     inline: undefined,

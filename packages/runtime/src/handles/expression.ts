@@ -31,24 +31,36 @@ export class Given extends EncodeContext {
   kwargs: EncodedValue | null = null;
   /** Resolves when promises among them have; undefined where there are none. */
   settling: Promise<void> | undefined;
+
+  /** Lets the call wait for what is copied beside the event loop. */
+  awaitCopies(): void {
+    this.settling = this.copying?.then(() => {
+      this.settling = undefined;
+    });
+    this.settling?.catch(() => undefined); // the call is told
+  }
 }
 
 /**
  * Encodes arguments at once, so that what the caller changes later does not change the call; promises among them are
  * awaited first. Pending results are no promises here: they travel as references to what Python will have made.
  *
+ * @param isOrdered - Whether calls that are made later must not overtake this one.
  * @throws {@link EncodeError} When a value cannot travel.
  * @internal
  */
-export function encodeGiven(args: readonly unknown[], keywords?: Keywords): Given {
+export function encodeGiven(args: readonly unknown[], keywords?: Keywords, isOrdered = true): Given {
   if (args.length === 0 && keywords === undefined) return NOTHING;
   const given = new Given();
+  given.isOrdered = isOrdered;
   if (args.some(isPromise) || (keywords !== undefined && Object.values(keywords).some(isPromise))) {
     given.settling = settle(given, args, keywords);
     given.settling.catch(() => undefined); // the call is told
   } else {
     given.args = encodeArguments(args, given);
     if (keywords !== undefined) given.kwargs = encodeKeywords(keywords, given);
+    given.awaitCopies();
+    given.guardLoans();
   }
   return given;
 }
@@ -70,6 +82,8 @@ async function settle(given: Given, args: readonly unknown[], keywords: Keywords
   const settled = Object.fromEntries(names.map((name, index) => [name, values[args.length + index]]));
   given.args = encodeArguments(values.slice(0, args.length), given);
   given.kwargs = encodeKeywords(keywords === undefined ? undefined : settled, given);
+  given.guardLoans();
+  if (given.copying !== undefined) await given.copying;
   given.settling = undefined;
 }
 

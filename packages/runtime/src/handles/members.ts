@@ -37,6 +37,8 @@ const UNARY: Readonly<Record<string, string>> = {
   $repr: 'builtins.repr',
   $len: 'builtins.len',
   $bool: 'builtins.bool',
+  $array: 'hognose.interop.to_array',
+  $arrow: 'hognose.interop.to_arrow',
 };
 /** What only an object can tell that has arrived. */
 const OF_HANDLES = ['$type', '$mro', '$is', '$release'] as const;

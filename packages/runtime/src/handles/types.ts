@@ -1,5 +1,6 @@
 /** What handles, pending results and wrappers look like to TypeScript. */
 import type { IterationOptions } from './iterate.js';
+import type { DType, NDArray } from '../values/types.js';
 import type { PyScope } from './with.js';
 
 declare const TYPE: unique symbol;
@@ -62,6 +63,18 @@ export interface PyHandle<Name extends string = string> extends PyOperators {
   $len(): Promise<number>;
   /** Python's `bool(object)`. */
   $bool(): Promise<boolean>;
+  /**
+   * The elements of a tensor, or of anything with `__dlpack__`, `__array__` or a buffer, in the memory of the CPU.
+   *
+   * @throws {@link PythonError} When it has none of them, or lies on a device.
+   */
+  $array<D extends DType = DType>(): Promise<NDArray<D>>;
+  /**
+   * A frame of pandas or polars, or anything that Arrow can see, as a `Table` of `apache-arrow`: docs/zero-copy.md says what is lost.
+   *
+   * @throws {@link PythonError} When Arrow cannot see it.
+   */
+  $arrow<T = unknown>(): Promise<T>;
   /**
    * Runs a function within the object as a context manager: `with object as value`.
    *

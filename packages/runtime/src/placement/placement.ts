@@ -18,6 +18,17 @@ export interface WorkerBootstrap {
   readonly log_level: number | null;
   /** Modules that calls may reach, and whether inline code may run; null: everything. */
   readonly allow: { readonly modules: readonly string[]; readonly inline: boolean } | null;
+  /** How the worker shares memory with this process; null: it does not. */
+  readonly shared_memory: {
+    /** Directory of the Python package `hognose_shm`. */
+    readonly path: string;
+    /** Bytes that its results may take. */
+    readonly max_bytes: number;
+    /** Whether what would have to be copied is an error. */
+    readonly requires: boolean;
+    /** Whether NumPy takes the memory of its larger arrays from what is shared. */
+    readonly numpy_arena: boolean;
+  } | null;
   /** Environment variables to set back (null: to remove) that were changed only to start the process. */
   readonly restore_environment: Readonly<Record<string, string | null>>;
 }

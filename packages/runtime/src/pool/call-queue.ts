@@ -6,7 +6,7 @@ const MAX_TAKEN = 1024;
 
 /** @internal */
 export class CallQueue {
-  #calls: PendingCall[] = [];
+  #calls: (PendingCall | undefined)[] = [];
   /** Where the first call stands. */
   #first = 0;
   #size = 0;
@@ -41,6 +41,7 @@ export class CallQueue {
     for (;;) {
       const call = this.#calls[this.#first];
       if (call === undefined) {
+        // Taken places hold nothing: a call keeps its arguments and its result alive.
         if (this.#first > 0) this.#calls = [];
         this.#first = 0;
         return undefined;
@@ -66,6 +67,7 @@ export class CallQueue {
   }
 
   #pass(): void {
+    this.#calls[this.#first] = undefined;
     this.#first += 1;
     if (this.#first < MAX_TAKEN) return;
     this.#calls = this.#calls.slice(this.#first);

@@ -116,6 +116,8 @@ export class PendingCall implements Timed {
     this.list?.remove(this);
     this.stopLimitingStart();
     this.stopListening?.();
+    const { loans } = this.request;
+    if (loans !== undefined) for (const loan of loans) loan.end();
     this.#keeper.settled(this, isRejected, error);
   }
 }

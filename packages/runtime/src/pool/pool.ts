@@ -26,6 +26,7 @@ import { CallQueue } from './call-queue.js';
 import { Counts, type CallCounts } from './counts.js';
 import { Deadlines, type Timed } from './deadlines.js';
 import type { KeepAlive } from './keep-alive.js';
+import { copyRefused, isCopied } from '../sharing/refusal.js';
 import { PendingCall, type CallKeeper } from './pending-call.js';
 import { Supervisor, type Supervised, type WorkerRole } from './supervisor.js';
 import { Taints, type TaintedTarget } from './taints.js';
@@ -369,6 +370,8 @@ export class Pool implements Supervised, CallKeeper {
     // What a call that runs needs to end is not refused.
     if (this.#closing !== undefined || (this.#isDraining && first.request.context.parent === undefined))
       rejectAll(first, ({ request }) => this.#refusal(request.label));
+    else if (this.#options.zeroCopy === 'require' && (siblings ?? [first]).some(isCopied))
+      rejectAll(first, copyRefused);
     else this.#lease(first, now, false);
   }
 

@@ -19,6 +19,8 @@ interface Watched {
   heardAt: number;
   /** Whether it is being asked for its memory. */
   isMeasuring: boolean;
+  /** When it was last asked to give back shared memory. */
+  trimmedAt: number;
 }
 
 /** @internal */
@@ -60,7 +62,7 @@ export class Watchdog {
       if (worker.hasEnded) continue;
       let watched = this.#watched.get(worker);
       if (watched === undefined) {
-        watched = { stoppedSince: undefined, askedAt: undefined, heardAt: now, isMeasuring: false };
+        watched = { stoppedSince: undefined, askedAt: undefined, heardAt: now, isMeasuring: false, trimmedAt: now };
         this.#watched.set(worker, watched);
       }
       if (stalledMs > 0) watched.askedAt = watched.askedAt === undefined ? undefined : watched.askedAt + stalledMs;
@@ -69,11 +71,20 @@ export class Watchdog {
         continue;
       }
       this.#lookAtAge(worker);
+      this.#trim(worker, watched, now);
       this.#lookAtMemory(worker, watched);
       this.#lookForLife(worker, watched, now);
     }
     this.#tick();
   };
+
+  /** Shared memory that is not used any more is given back now and then, also by a worker that has nothing to do. */
+  #trim(worker: Worker, watched: Watched, now: number): void {
+    const { idleMs } = this.#options.sharedMemory;
+    if (now - watched.trimmedAt < idleMs / 2) return;
+    watched.trimmedAt = now;
+    worker.trim(idleMs);
+  }
 
   #lookAtAge(worker: Worker): void {
     const { ttlMs } = this.#options.limits;

@@ -88,7 +88,7 @@ export class GrpcLane implements Lane {
     this.#assembly = new Assembly(
       (bytes) => decodeMessage(bytes, context),
       (callId, error) => {
-        events.undecodable(callId, error);
+        events.undecodable(callId, error, true);
       },
     );
     this.#open();
@@ -205,7 +205,7 @@ export class GrpcLane implements Lane {
       if (call === 0) throw error;
       const reason = error instanceof DecodeError ? error : new DecodeError(String(error), { cause: error });
       process.nextTick(() => {
-        if (!this.#isClosed) this.#events.undecodable(call, reason);
+        if (!this.#isClosed) this.#events.undecodable(call, reason, false);
       });
       return true;
     }
@@ -239,7 +239,7 @@ export class GrpcLane implements Lane {
     }
     process.nextTick(() => {
       if (!this.#isClosed)
-        this.#events.undecodable(callId, new DecodeError('the call was cancelled before it had left'));
+        this.#events.undecodable(callId, new DecodeError('the call was cancelled before it had left'), false);
       this.#pump();
     });
     return true;

@@ -8,9 +8,11 @@ export interface LaneEvents {
   message(message: WorkerMessage): void;
   /**
    * A large message could not travel whole, or not be read: this call alone has failed, and no other answer follows.
-   * Also told for a call that was cancelled before it was sent whole; the worker never sees it then.
+   * Also told for a call that was cancelled before it was sent whole.
+   *
+   * @param hasLeft - Whether the worker has got the call; else it never sees it.
    */
-  undecodable(callId: number, error: DecodeError): void;
+  undecodable(callId: number, error: DecodeError, hasLeft: boolean): void;
   /**
    * A worker that was dialled has said who it is; its versions and its number were compared. Where this is missing, the
    * message goes to `message` like all others.

@@ -7,7 +7,7 @@ import { atExit } from '../at-exit.js';
 import { Role, type Hello } from '../gen/messages.js';
 import { NO_HANDLES } from '../values/decode.js';
 import { highestKnown, whyIncompatible } from './handshake.js';
-import { loadPeerCheck, type PeerCheck } from './peer-check.js';
+import { isOwnPeer, preparePeerCheck } from './peer-check.js';
 import { decodeFrame, LENGTH_BYTES } from './socket-codec.js';
 import { makeSocketDirectory, removeAbandonedDirectories } from './socket-directory.js';
 
@@ -53,7 +53,6 @@ export class Listener {
   readonly #helloTimeoutMs: number;
   readonly #cancelAtExit: () => void;
   readonly #peerCheckTimer: NodeJS.Timeout;
-  #isOwnPeer: PeerCheck | undefined;
 
   private constructor(directory: string, address: string, server: Server, helloTimeoutMs: number) {
     this.directory = directory;
@@ -63,7 +62,7 @@ export class Listener {
     server.on('connection', (socket) => {
       this.#meet(socket);
     });
-    this.#peerCheckTimer = setTimeout(() => void this.#loadPeerCheck(), LOAD_PEER_CHECK_MS).unref();
+    this.#peerCheckTimer = setTimeout(preparePeerCheck, LOAD_PEER_CHECK_MS).unref();
     this.#cancelAtExit = atExit(this.#removeDirectory);
   }
 
@@ -125,18 +124,8 @@ export class Listener {
     const timer = setTimeout(() => socket.destroy(), this.#helloTimeoutMs).unref();
     socket.on('error', () => socket.destroy());
     socket.once('close', () => this.#unidentified.delete(socket));
-    const greet = (isOwnPeer: PeerCheck): void => {
-      if (socket.destroyed) return;
-      if (isOwnPeer(socket)) this.#greet(socket, timer);
-      else socket.destroy();
-    };
-    if (this.#isOwnPeer === undefined) void this.#loadPeerCheck().then(greet);
-    else greet(this.#isOwnPeer);
-  }
-
-  async #loadPeerCheck(): Promise<PeerCheck> {
-    this.#isOwnPeer ??= await loadPeerCheck();
-    return this.#isOwnPeer;
+    if (isOwnPeer(socket)) this.#greet(socket, timer);
+    else socket.destroy();
   }
 
   /** Reads the hello that a worker must send first, and nothing else of a stranger. */
@@ -185,14 +174,15 @@ export class Listener {
   }
 }
 
+const KNOWN_ROLES: ReadonlySet<Role> = new Set([Role.DATA, Role.CONTROL, Role.LIFELINE, Role.SEGMENTS]);
+
 /** Why a worker cannot be taken; undefined when it can. */
 function whyRefused(hello: Hello, taken: ReadonlySet<Role>): string | undefined {
   const { role, version } = hello;
   const problem = whyIncompatible(hello);
   if (problem !== undefined) return problem;
   const worker = version === '' ? 'it' : `it (hognose ${version})`;
-  if (role !== Role.DATA && role !== Role.CONTROL && role !== Role.LIFELINE)
-    return `${worker} dials in the role ${role}, which this runtime does not know`;
+  if (!KNOWN_ROLES.has(role)) return `${worker} dials in the role ${role}, which this runtime does not know`;
   return taken.has(role) ? `${worker} dials in the role ${role} a second time` : undefined;
 }
 

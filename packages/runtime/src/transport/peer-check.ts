@@ -1,39 +1,27 @@
 /** Whether a connection's other end is a process of this user: a lock before the secret's, where the kernel tells. */
 import type { Socket } from 'node:net';
-
-/** Whether a connection may be listened to: false where its other end is known to be another user's. @internal */
-export type PeerCheck = (socket: Socket) => boolean;
-
-let loading: Promise<PeerCheck> | undefined;
+import { peerCredentials } from '@hognose/zerocopy/internal';
 
 /**
- * Loads what asks the kernel, once per process; it takes some 15 ms, so not while somebody waits for it.
+ * Whether a connection may be listened to: false where its other end is known to be another user's. The first call loads what asks
+ * the kernel, which takes some 15 ms.
  *
- * The check lets everybody pass where nobody can tell: without `@hognose/zerocopy` or koffi, on Windows, over TCP. The directory of
- * the socket and the secret guard it then as before. Root is another user too, unless this process is root's.
+ * Everybody passes where nobody can tell: without koffi, on Windows, over TCP. The directory of the socket and the secret guard
+ * it then as before. Root is another user too, unless this process is root's.
  *
  * @internal
  */
-export function loadPeerCheck(): Promise<PeerCheck> {
-  loading ??= load();
-  return loading;
+export function isOwnPeer(socket: Socket): boolean {
+  const ownUser = process.geteuid?.();
+  const fd = descriptorOf(socket);
+  if (ownUser === undefined || fd === undefined) return true;
+  const peer = peerCredentials(fd);
+  return peer === undefined || peer.uid === ownUser;
 }
 
-async function load(): Promise<PeerCheck> {
-  const everybody: PeerCheck = () => true;
-  const ownUser = process.geteuid;
-  if (ownUser === undefined) return everybody;
-  try {
-    const { peerCredentials } = await import('@hognose/zerocopy/internal');
-    peerCredentials(-1); // loads koffi now rather than at the first connection
-    return (socket) => {
-      const fd = descriptorOf(socket);
-      const peer = fd === undefined ? undefined : peerCredentials(fd);
-      return peer === undefined || peer.uid === ownUser();
-    };
-  } catch {
-    return everybody; // the package is not installed
-  }
+/** Loads what {@link isOwnPeer} needs, so that nobody waits for it later. @internal */
+export function preparePeerCheck(): void {
+  peerCredentials(-1);
 }
 
 /** Node.js has no public way to ask; where this one goes, the check lets everybody pass, and a test fails. */

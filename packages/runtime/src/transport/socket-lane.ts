@@ -55,7 +55,7 @@ export class SocketLane implements Lane {
     this.#assembly = new Assembly(
       (bytes) => decodeMessage(bytes, context),
       (callId, error) => {
-        this.#fail(callId, error);
+        this.#fail(callId, error, true);
       },
     );
     this.#parts = new PartSender(socket, this.#writer, () => {
@@ -166,7 +166,7 @@ export class SocketLane implements Lane {
       if (place === 'first') this.#parts.giveUp();
     }
     process.nextTick(() => {
-      if (!this.#isClosed) this.#fail(callId, new DecodeError('the call was cancelled before it had left'));
+      if (!this.#isClosed) this.#fail(callId, new DecodeError('the call was cancelled before it had left'), false);
       this.#pump();
     });
     return true;
@@ -203,10 +203,10 @@ export class SocketLane implements Lane {
     this.#events.message(message);
   }
 
-  #fail(callId: number, error: DecodeError): void {
+  #fail(callId: number, error: DecodeError, hasLeft: boolean): void {
     this.#inFlight -= 1;
     this.#spinner?.abandon();
-    this.#events.undecodable(callId, error);
+    this.#events.undecodable(callId, error, hasLeft);
   }
 
   /** Ends the lane where `act` throws: the worker's end tells its calls, where an exception here would end this process. */

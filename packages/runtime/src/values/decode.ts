@@ -1,4 +1,6 @@
 /** Msgpack to values of JavaScript. */
+import type { CopyReason } from '@hognose/zerocopy';
+import type { Borrowed, LentFields } from '@hognose/zerocopy/internal';
 import { DecodeError } from '../errors.js';
 import { Extension, MAX_READ_DEPTH } from './extensions.js';
 import { ExtensionReader } from './extension-reader.js';
@@ -18,6 +20,10 @@ export interface DecodeContext {
   function(id: number): unknown;
   /** The error of JavaScript that Python hands back; one like it where it is no longer held. */
   hostError(id: number, name: string, message: string, stack: string): unknown;
+  /** Opens memory that the worker has lent; throws a DecodeError where there is none such. */
+  shared(fields: LentFields): Borrowed;
+  /** Something large was copied on its way. */
+  copied(reason: CopyReason, bytes: number): void;
 }
 
 /** A context for frames that refer to nothing. @internal */
@@ -30,6 +36,12 @@ export const NO_HANDLES: DecodeContext = {
   },
   hostError() {
     throw new DecodeError('an error stands where none can be');
+  },
+  shared() {
+    throw new DecodeError('shared memory stands where none can be');
+  },
+  copied() {
+    // Nobody counts.
   },
 };
 
@@ -360,8 +372,8 @@ export class MsgpackReader {
   /**
    * Moves over one value, whatever is in it.
    *
-   * @param failedAt - Where it could not be read. Handles from there on are made all the same, as the worker keeps
-   *   their objects until each is released.
+   * @param failedAt - Where it could not be read. Handles, and what lies in shared memory, are made from there on all the
+   *   same, as the worker keeps their objects until each is released.
    */
   #skip(failedAt: number): void {
     for (let waiting = 1; waiting > 0; waiting -= 1) {
@@ -393,7 +405,7 @@ export class MsgpackReader {
     this.#end = end;
     this.#depth += 1;
     try {
-      if (code === Extension.HANDLE) {
+      if (code === Extension.HANDLE || code === Extension.SHARED) {
         if (start >= failedAt) (this.#extensions ??= new ExtensionReader(this)).read(code, length);
       } else if (HOLDING.has(code) && this.#depth < MAX_READ_DEPTH) this.#skip(failedAt);
     } catch {

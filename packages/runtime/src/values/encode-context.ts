@@ -1,12 +1,20 @@
 /** What encoding finds out about the arguments besides their bytes. */
 import { HandleAffinityError } from '../errors.js';
 import type { HandleCore, HandleOwner } from '../handles/core.js';
+import type { Loan } from '../sharing/loan.js';
+import type { CopyReason } from '@hognose/zerocopy';
 import type { HostErrorValue, HostFunction } from './host-functions.js';
 
 /** A pending result among the arguments, under the symbol `PENDING` of what stands for it. @internal */
 export interface ResultSource {
   /** The call whose result it is. */
   readonly callId: number;
+}
+
+/** A value that was copied, or travels inside of the message, although it is large. @internal */
+export interface Copied {
+  readonly reason: CopyReason;
+  readonly bytes: number;
 }
 
 /** What encoding has found out about the arguments besides their bytes. @internal */
@@ -21,6 +29,25 @@ export class EncodeContext {
   readonly sources: ResultSource[] = [];
   /** Errors of JavaScript among them: while they are held, Python hands back the same objects. */
   readonly errors: HostErrorValue[] = [];
+
+  /** What lies in shared memory, one entry for each time that it occurs. */
+  readonly loans: Loan[] = [];
+  /** What had to be copied. */
+  readonly copied: Copied[] = [];
+  /** Whether other calls must not overtake this one: then nothing of it is copied later. */
+  isOrdered = false;
+  /** Resolves when what is copied piece by piece has been; undefined where nothing is. */
+  copying: Promise<unknown> | undefined;
+
+  /** Gives back what lies in shared memory also where nobody ever makes the call. */
+  guardLoans(): void {
+    for (const loan of this.loans) loan.endWhenForgotten();
+  }
+
+  /** Nothing of it will be sent, or it is over. */
+  drop(): void {
+    for (const loan of this.loans.splice(0)) loan.end();
+  }
 
   /** Notes that an object is referred to. */
   refer(core: HandleCore): void {

@@ -6,7 +6,7 @@ import { Encoder, NO_CONTEXT, refuseSymbols, Snapshot, symbolIn } from './encode
 import { TooLargeError } from './msgpack-writer.js';
 import { Problem } from './problem.js';
 
-export { EncodeContext, type ResultSource } from './encode-context.js';
+export { EncodeContext, type Copied, type ResultSource } from './encode-context.js';
 export { functionOf, type HostErrorValue, type HostFunction } from './host-functions.js';
 
 /**
@@ -80,6 +80,7 @@ function encodeWith(root: string, context: EncodeContext, write: (encoder: Encod
     return encoder.out.take();
   } catch (error) {
     encoder.out.reset();
+    context.drop();
     if (error instanceof Problem) throw new EncodeError(root + abbreviate(error.path), error.message, error.details);
     if (error instanceof TooLargeError) throw new EncodeError(root, error.message);
     throw error;

@@ -1,13 +1,18 @@
 /** Writes values of JavaScript as msgpack; what cannot travel is a Problem that knows its place. */
 import { inspect, types } from 'node:util';
+import { originOf, writeArrayFields, ZeroCopyError } from '@hognose/zerocopy';
+import type { LentFields } from '@hognose/zerocopy/internal';
 import { HandleReleasedError } from '../errors.js';
 import type { EncodedValue } from '../gen/messages.js';
 import { handleCoreOf, PENDING } from '../handles/core.js';
 import { referencePathOf } from '../handles/reference.js';
+import { writeInline } from '../sharing/inline-loans.js';
+import { shareBytes, SharedSource, shareSource, shareTable } from '../sharing/place.js';
+import { isRecordBatch, isTable } from './arrow/table-brand.js';
 import { kindOf } from './brand.js';
 import { PyDateTime } from './datetime.js';
 import { EncodeContext, type ResultSource } from './encode-context.js';
-import { Extension, MAX_DEPTH, MAX_EXTENSION_DEPTH, MIN_PACKED_LENGTH } from './extensions.js';
+import { Extension, MAX_DEPTH, MAX_EXTENSION_DEPTH, MIN_PACKED_LENGTH, SharedKind } from './extensions.js';
 import { hashKeyOf, type HashKey } from './hash-key.js';
 import { functionOf, hostErrorOf } from './host-functions.js';
 import { iterationOf } from './host-iterables.js';
@@ -15,7 +20,17 @@ import { MsgpackWriter } from './msgpack-writer.js';
 import { isInteger, keysOfRecords, numbersIn } from './packing.js';
 import { Problem, property, within } from './problem.js';
 import { codecOf, type RegisteredCodec } from './registry.js';
-import { dtypeOf, isFloat, isNDArray, isPlain, isTuple, keywordsOf, type NDArray } from './types.js';
+import {
+  dtypeOf,
+  isFloat,
+  isNDArray,
+  isPlain,
+  isTuple,
+  keywordsOf,
+  ndarray,
+  type NDArray,
+  type TypedArray,
+} from './types.js';
 import { bigInteger, writeValue } from './write-values.js';
 
 /** Records are packed only up to here, so that a tree of lists of objects does not run into the limit of extensions. */
@@ -195,6 +210,8 @@ export class Encoder {
     const kind = kindOf(value);
     if (kind !== undefined) writeValue(this.out, kind, value);
     else if (isNDArray(value)) this.#ndarray(value);
+    else if (isTable(value)) this.#table(value, SharedKind.TABLE);
+    else if (isRecordBatch(value)) this.#table(value, SharedKind.BATCH);
     else if (value instanceof Snapshot) this.out.raw(value.bytes);
     else if (types.isMap(value)) this.#map(value, depth);
     else if (types.isSet(value)) this.#set(value, depth);
@@ -236,25 +253,69 @@ export class Encoder {
   }
 
   #view(view: ArrayBufferView): void {
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const bytes = bytesOfView(view);
     const dtype = dtypeOf(view);
-    if (dtype === 'uint8' && !types.isUint8ClampedArray(view)) this.out.binary(bytes);
-    else if (dtype === undefined) throw new Problem(describe(view));
-    else this.#arrayOf(dtype, [bytes.byteLength / (view as Uint8Array).BYTES_PER_ELEMENT], bytes);
+    if (dtype === undefined) throw new Problem(describe(view));
+    const isBytes = dtype === 'uint8' && !types.isUint8ClampedArray(view);
+    const loan = shareBytes(bytes, this.context);
+    if (loan === undefined) {
+      if (isBytes) this.out.binary(bytes);
+      else this.#inline(dtype, [(view as Uint8Array).length], bytes);
+    } else if (isBytes) this.#shared(loan.fieldsOf(bytes), SharedKind.BYTES, null);
+    else this.#described(loan.fieldsOf(bytes), ndarray(view as TypedArray, undefined, dtype));
   }
 
-  #ndarray(array: NDArray): void {
-    const { data } = array;
-    this.#arrayOf(array.dtype, array.shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  #ndarray(given: NDArray): void {
+    let array = given;
+    try {
+      const origin = originOf(array);
+      if (origin?.source instanceof SharedSource && origin.byteLength > 0) {
+        const at = origin.source.byteOffset + origin.byteOffset;
+        this.#described(shareSource(origin.source, this.context).fieldsAt(at, origin.byteLength), array);
+        return;
+      }
+      // Memory that is shared is not copied, and memory without gaps is copied as it lies.
+      if (!array.isShared && array.memory.byteLength !== array.byteLength)
+        array = ndarray(array.toTypedArray(), array.shape, array.dtype);
+      const bytes = bytesOfView(array.memory);
+      const loan = shareBytes(bytes, this.context);
+      if (loan !== undefined) this.#described(loan.fieldsOf(bytes), array);
+      else this.#inline(array.dtype, array.shape, bytesOfView(array.isContiguous ? array.data : array.toTypedArray()));
+    } catch (error) {
+      if (error instanceof ZeroCopyError) throw new Problem(error.message, { cause: error });
+      throw error;
+    }
   }
 
-  #arrayOf(dtype: string, shape: readonly number[], bytes: Uint8Array): void {
+  #inline(dtype: string, shape: readonly number[], bytes: Uint8Array): void {
     const start = this.out.startExtension(Extension.NDARRAY);
-    this.out.arrayHeader(3);
-    this.out.string(dtype);
-    this.out.arrayHeader(shape.length);
-    for (const length of shape) this.out.integer(length);
-    this.out.binary(bytes);
+    writeInline(this.out, dtype, shape, bytes);
+    this.out.endExtension(start);
+  }
+
+  /** An array that spans lent memory from the lowest to the highest element. */
+  #described(lent: LentFields, { dtype, shape, strides, offset, itemSize, isReadOnly }: NDArray): void {
+    const fields = writeArrayFields({ dtype, shape, strides, start: offset * itemSize, isReadOnly });
+    this.#shared(lent, SharedKind.ARRAY, fields);
+  }
+
+  /** Names bytes in shared memory, and what they are. */
+  #shared(lent: LentFields, kind: number, fields: readonly unknown[] | null): void {
+    const start = this.out.startExtension(Extension.SHARED);
+    this.array([...lent, kind, fields], 0);
+    this.out.endExtension(start);
+  }
+
+  #table(table: object, kind: number): void {
+    const { stream, loan } = shareTable(table, this.context);
+    if (loan !== undefined) {
+      this.#shared(loan.fieldsOf(stream), kind, null);
+      return;
+    }
+    const start = this.out.startExtension(Extension.ARROW);
+    this.out.arrayHeader(2);
+    this.out.integer(kind);
+    this.out.binary(stream);
     this.out.endExtension(start);
   }
 
@@ -379,6 +440,14 @@ function fromDate(date: Date): PyDateTime {
   } catch (cause) {
     const text = Number.isNaN(date.getTime()) ? 'an invalid Date' : `the Date ${date.toISOString()}`;
     throw new Problem(`${text} cannot travel to Python, whose datetime has the years 1 to 9999`, { cause });
+  }
+}
+
+function bytesOfView({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  try {
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch (cause) {
+    throw new Problem('its memory was transferred, as by postMessage(): copy what is to be sent twice', { cause });
   }
 }
 

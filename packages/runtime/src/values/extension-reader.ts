@@ -1,15 +1,29 @@
 /** The extension types of msgpack that stand for values of Python. */
 import { inspect } from 'node:util';
+import {
+  checkArrayFields,
+  COPY_REASONS,
+  isDType,
+  makeNDArray,
+  memoryOfFields,
+  ndarrayOf,
+  typedArrayOver,
+} from '@hognose/zerocopy';
+import type { LentFields } from '@hognose/zerocopy/internal';
 import { DecodeError, HognoseError } from '../errors.js';
+import { memoryInUse } from '../sharing/host-memory.js';
+import { SharedSource } from '../sharing/place.js';
+import { globalState } from '../global-state.js';
+import { isTable, readTable } from './arrow/table.js';
 import { PyDate } from './date.js';
 import { PyDateTime } from './datetime.js';
 import type { MsgpackReader } from './decode.js';
-import { Extension } from './extensions.js';
+import { Extension, SharedKind } from './extensions.js';
 import { PyComplex, PyDecimal, PyFraction } from './numbers.js';
 import { codecOfName } from './registry.js';
 import { PyTime } from './time.js';
 import { PyTimeDelta } from './timedelta.js';
-import { DTYPES, ndarray, toTuple, type DType } from './types.js';
+import { toTuple } from './types.js';
 import { PyUuid } from './uuid.js';
 
 /** @internal */
@@ -45,6 +59,16 @@ export class ExtensionReader {
         // Not a number, twice: Python tells such elements apart, a Set does not.
         if (set.size !== items.length) throw new DecodeError('two elements of a set are one in JavaScript (nan)');
         return set;
+      }
+      case Extension.SHARED:
+        return this.#shared();
+      case Extension.ARROW: {
+        const [kind, stream, reason = INLINE] = reader.array();
+        const copyReason = COPY_REASONS[reason as number];
+        if (!isBytes(stream) || copyReason === undefined)
+          throw new DecodeError('a table must be of a kind and a stream');
+        if (copyReason !== 'inline') reader.context.copied(copyReason, stream.byteLength);
+        return tableOf(stream, kind);
       }
       case Extension.CODEC:
         return this.#registered();
@@ -149,22 +173,67 @@ export class ExtensionReader {
     }
   }
 
+  /** An array that has travelled inside of the message. */
   #ndarray(): unknown {
-    const [dtype, shape, bytes] = this.#reader.array();
-    if (typeof dtype !== 'string' || !Array.isArray(shape) || !isBytes(bytes) || !Object.hasOwn(DTYPES, dtype)) {
-      throw new DecodeError(`an array of dtype ${inspect(dtype)} cannot be read`);
-    }
-    const type = DTYPES[dtype as DType];
-    const size = type.BYTES_PER_ELEMENT;
-    if (bytes.byteLength % size !== 0) throw new DecodeError(`an array of ${dtype} holds ${bytes.byteLength} bytes`);
-    // A view of the frame may stand at any place, a typed array only at multiples of its elements' size.
-    const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+    const [dtype, shape, bytes, reason = INLINE] = this.#reader.array();
+    const copyReason = COPY_REASONS[reason as number];
+    if (!isBytes(bytes) || copyReason === undefined)
+      throw new DecodeError('an array must be of a dtype, a shape and bytes');
+    if (copyReason !== 'inline') this.#reader.context.copied(copyReason, bytes.byteLength);
     try {
-      return ndarray(new type(buffer as ArrayBuffer, byteOffset, length / size), shape as number[], dtype as DType);
+      const { buffer, byteOffset, byteLength } = aligned(bytes);
+      if (!isDType(dtype)) throw new TypeError('there is none such');
+      const memory = typedArrayOver(dtype, buffer, byteOffset, byteLength);
+      return makeNDArray({ dtype, shape: shape as number[], memory, copyReason });
     } catch (cause) {
-      throw new DecodeError('an array does not have the shape that it says', { cause });
+      throw new DecodeError(`an array of dtype ${inspect(dtype)} cannot be read: ${(cause as Error).message}`, {
+        cause,
+      });
     }
   }
+
+  /** What lies in shared memory, as a view of it. */
+  #shared(): unknown {
+    const fields = this.#reader.array();
+    const described = fields.pop();
+    const kind = fields.pop();
+    const { context } = this.#reader;
+    const memory = context.shared(fields as unknown as LentFields); // which checks them
+    try {
+      if (kind === SharedKind.BYTES) return new Uint8Array(memory.buffer);
+      if (kind !== SharedKind.ARRAY) return sharedTable(memory.buffer, kind);
+      const array = checkArrayFields(described, memory.byteLength);
+      if (array.copyReason === undefined) globalState().tally.share();
+      else context.copied(array.copyReason, memory.byteLength);
+      const { dtype, shape } = array;
+      let isOpen = false;
+      let forget = track(memory, dtype, shape);
+      return ndarrayOf(array, {
+        source: new SharedSource(memory, array.byteOffset),
+        memory: () => {
+          isOpen = true;
+          forget?.();
+          forget = track(memory.buffer, dtype, shape);
+          return memoryOfFields(array, memory.buffer);
+        },
+        release: () => {
+          forget?.();
+          if (isOpen) memoryInUse()?.releaseBuffer(memory.buffer);
+          memory.release();
+        },
+      });
+    } catch (cause) {
+      memory.release();
+      if (cause instanceof HognoseError) throw cause;
+      throw new DecodeError(`what the worker shares cannot be read: ${(cause as Error).message}`, { cause });
+    }
+  }
+}
+
+/** Notes that memory of a worker is held, where somebody wants to know. */
+function track(held: object, dtype: string, shape: readonly number[]): (() => void) | undefined {
+  const { leaks } = globalState();
+  return leaks?.track(held, `an array of ${dtype} [${shape.join(', ')}] from Python`, '');
 }
 
 function dateTime(fields: readonly unknown[]): PyDateTime {
@@ -191,6 +260,29 @@ function time(fields: readonly unknown[]): PyTime {
 
 function checkTexts(...texts: readonly unknown[]): void {
   if (!texts.every((text) => text === null || typeof text === 'string')) throw new TypeError('a name must be a text');
+}
+
+/** The code of what has travelled inside of a message as it is small. */
+const INLINE = 1;
+
+/** A view of a frame may stand at any place, a typed array only at multiples of its elements' size. */
+const aligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 8 === 0 ? bytes : bytes.slice());
+
+/** Tables by the memory that they are views of: one that comes again is not read again, as tables do not change. */
+const tables = new WeakMap<ArrayBuffer, WeakRef<object>>();
+
+function sharedTable(buffer: ArrayBuffer, kind: unknown): unknown {
+  const known = tables.get(buffer)?.deref();
+  if (known !== undefined && isTable(known) === (kind === SharedKind.TABLE)) return known;
+  const table = tableOf(new Uint8Array(buffer), kind);
+  tables.set(buffer, new WeakRef(table));
+  return table;
+}
+
+function tableOf(stream: Uint8Array, kind: unknown): object {
+  if (kind === SharedKind.TABLE) return readTable(stream, 'table');
+  if (kind === SharedKind.BATCH) return readTable(stream, 'batch');
+  throw new DecodeError(`shared memory holds something of the kind ${inspect(kind)}, which is unknown here`);
 }
 
 const areTexts = (values: readonly unknown[]): boolean => values.every((value) => typeof value === 'string');

@@ -6,7 +6,7 @@ export const Extension = {
   BIG_INTEGER: 2,
   /** A handle: [id, type, [names of its bases], repr or nil, session id] towards the host, [id] towards the worker. */
   HANDLE: 3,
-  /** An array of numbers: [dtype, shape, bytes in C order]. */
+  /** An array of numbers: [dtype, shape, bytes in C order, code of why it was copied (may be left out)]. */
   NDARRAY: 4,
   /** An attribute of a module by its dotted path, towards the worker. */
   REFERENCE: 5,
@@ -46,7 +46,26 @@ export const Extension = {
   SOURCE: 22,
   /** An error of JavaScript: [id, name, message, stack]. */
   HOST_ERROR: 23,
+  /** What lies in shared memory: [lease, via, segment, its bytes, offset, bytes, {@link SharedKind}, fields of an array or nil]. */
+  SHARED: 24,
+  /** A table of Arrow: [{@link SharedKind}, IPC stream, code of why it was copied (may be left out)]. */
+  ARROW: 25,
 } as const;
+
+/** What a piece of shared memory holds. @internal */
+export const SharedKind = {
+  /** `bytes` of Python. */
+  BYTES: 0,
+  /** An array: its fields are [dtype, shape, strides, start, device type, device id, flags]. */
+  ARRAY: 1,
+  /** An IPC stream of Arrow that is a table. */
+  TABLE: 2,
+  /** An IPC stream of Arrow that is one record batch. */
+  BATCH: 3,
+} as const;
+
+/** Smaller values travel inside of the message: that costs less than to share them. @internal */
+export const INLINE_BYTES = 1 << 16;
 
 /** How deep values may be nested: what msgpack's C decoder in Python accepts, with room for the frame around it. @internal */
 export const MAX_DEPTH = 480;

@@ -1,5 +1,5 @@
 /** Exceptions of Python as they are thrown here. */
-import { PythonError, PythonErrorGroup } from '../errors.js';
+import { PythonError, PythonErrorGroup, ZeroCopyUnavailableError } from '../errors.js';
 import type { Error as RaisedError } from '../gen/messages.js';
 import { Undecodable } from '../values/decode.js';
 
@@ -22,7 +22,11 @@ export function pythonErrorOf(
     args: Array.isArray(args) && !(args instanceof Undecodable) ? (args as unknown[]) : [],
     ...(cause === null ? {} : { cause: pythonErrorOf(cause, thrown) }),
   };
-  if (exceptions.length === 0) return new PythonError(fields);
+  if (exceptions.length === 0) {
+    const raised = new PythonError(fields);
+    const isRefusal = error.module === 'hognose.errors' && error.type === 'ZeroCopyUnavailableError';
+    return isRefusal ? new ZeroCopyUnavailableError(error.message, { cause: raised }) : raised;
+  }
   return new PythonErrorGroup(
     fields,
     exceptions.map((inner) => pythonErrorOf(inner, thrown)),

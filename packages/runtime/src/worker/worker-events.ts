@@ -58,4 +58,10 @@ export interface WorkerMetrics {
   readonly streams: number;
   /** Calls answered since the worker's start. */
   readonly answered: number;
+  /** Bytes of the segments of shared memory that the worker has made, and of what of them is in use on either side. */
+  readonly sharedBytes: number;
+  readonly sharedUsedBytes: number;
+  /** Arrays and the like that it has lent to this process, and that it holds of it. */
+  readonly lent: number;
+  readonly borrowed: number;
 }

@@ -1,4 +1,5 @@
 /** What a placement is told of a worker that is wanted. */
+import { pythonPath } from '@hognose/zerocopy';
 import { globalState } from '../global-state.js';
 import type { ResolvedOptions } from '../options.js';
 import type { WorkerSpec } from '../placement/placement.js';
@@ -42,6 +43,15 @@ export function specOf(options: ResolvedOptions, facts: OwnFacts): WorkerSpec {
       log_level: options.logLevel ?? null,
       allow: options.allow,
       restore_environment: {},
+      shared_memory:
+        options.zeroCopy === 'off'
+          ? null
+          : {
+              path: pythonPath,
+              max_bytes: options.sharedMemory.workerBytes,
+              requires: options.zeroCopy === 'require',
+              numpy_arena: options.numpyArena,
+            },
     },
     maxRssBytes: options.limits.maxRssBytes,
     print,

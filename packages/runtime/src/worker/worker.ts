@@ -1,11 +1,21 @@
 /** One worker: a Python process, the lane to it, and the calls that it has. */
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { CopyReason } from '@hognose/zerocopy';
+import type { Borrowed, LentFields } from '@hognose/zerocopy/internal';
 import { HostFunctions } from '../callbacks/host-functions.js';
 import type { CallRequest, StreamOptions } from '../call-request.js';
 import { DecodeError, HandleLostError, HognoseError, PoolClosedError, WorkerStartError } from '../errors.js';
 import type { EndReason } from '../events.js';
-import { CancelReason, Role, type Error as RaisedError, type Log, type WorkerMessage } from '../gen/messages.js';
+import {
+  CancelReason,
+  Role,
+  type EncodedValue,
+  type Error as RaisedError,
+  type HostMessage,
+  type Log,
+  type WorkerMessage,
+} from '../gen/messages.js';
 import { globalState } from '../global-state.js';
 import type { HandleOwner, Held } from '../handles/core.js';
 import { HandleRegistry } from '../handles/registry.js';
@@ -14,6 +24,9 @@ import { CallQueue } from '../pool/call-queue.js';
 import type { PendingCall } from '../pool/pending-call.js';
 import type { GrpcEndpoint, PlacedWorker, Placement, WorkerExit } from '../placement/placement.js';
 import { pinnedSessionOf } from '../sessions/pinned-session.js';
+import { isLent, sharingRefused } from '../sharing/refusal.js';
+import { inlineLoans } from '../sharing/inline-loans.js';
+import { WorkerMemory } from '../sharing/worker-memory.js';
 import { GrpcLane } from '../transport/grpc-lane.js';
 import type { Lane } from '../transport/lane.js';
 import { highestKnown } from '../transport/handshake.js';
@@ -54,6 +67,7 @@ export class Worker implements HandleOwner {
   readonly #page: StatusPage;
   readonly #handles: HandleRegistry;
   readonly #functions: HostFunctions;
+  readonly #memory: WorkerMemory;
   readonly #placing = new AbortController();
   #placed: PlacedWorker | undefined;
   readonly #wantedAt = performance.now();
@@ -96,9 +110,11 @@ export class Worker implements HandleOwner {
     this.#listener = listener;
     this.#pythonPathSent = state.pythonPath.length;
     this.#handles = new HandleRegistry(this, options.maxHandles);
-    this.#functions = new HostFunctions(this, (message) => {
+    const send = (message: HostMessage): void => {
       this.#lane?.send(message);
-    });
+    };
+    this.#memory = new WorkerMemory(send, options.sharedMemory);
+    this.#functions = new HostFunctions(this, this.#memory, send);
     this.#secret = listener.expect(this.id, {
       dialled: (connection) => {
         this.#dialled(connection);
@@ -222,6 +238,11 @@ export class Worker implements HandleOwner {
     };
   }
 
+  /** What is shared with it; see {@link WorkerMemory}. */
+  get memory(): WorkerMemory {
+    return this.#memory;
+  }
+
   /** Hash of the worker's Python sources. */
   get sourceHash(): string {
     return this.#sourceHash;
@@ -233,6 +254,11 @@ export class Worker implements HandleOwner {
     this.#sendPythonPath();
     if (this.#active >= this.#options.threads) this.#attendSoon();
     if (this.#released.length > 0) process.nextTick(this.#flushReleases);
+    const { siblings = [first] } = first;
+    if (this.#options.zeroCopy === 'require' && !this.#memory.isShared && siblings.some(isLent)) {
+      for (const call of siblings) call.reject(sharingRefused(call, this.id));
+      return;
+    }
     if (first.siblings === undefined) this.#send(first, now);
     else for (const call of first.siblings) if (!call.isSettled) this.#send(call, now);
   }
@@ -338,6 +364,11 @@ export class Worker implements HandleOwner {
       this.#measuring.push(resolve);
       this.#lane?.urgent({ kind: 'measure' });
     });
+  }
+
+  /** Lets it give back shared memory that was not used for a while. */
+  trim(idleMs: number): void {
+    if (this.#memory.isShared) this.#lane?.urgent({ kind: 'trim', idleMs });
   }
 
   /** Why a call on an object of this worker cannot run any more. */
@@ -467,17 +498,18 @@ export class Worker implements HandleOwner {
     if (!isNested) this.#active += 1;
     this.#inFlight.add(call);
     this.#functions.hold(request.functions);
+    const { args, kwargs, steps } = this.#shareLoans(request);
     this.#lane?.send({
       kind: 'call',
       id,
       payloadVersion: this.#payloadVersion,
       callType: request.callType,
       target: request.target,
-      args: request.args,
+      args,
       deadlineMs: call.deadline === Infinity ? 0 : Math.max(1, Math.ceil(call.deadline - now)),
-      kwargs: request.kwargs,
+      kwargs,
       handle: request.handle,
-      steps: request.steps,
+      steps,
       result: request.result,
       inline: inline === undefined ? null : this.#knownBlocks.has(inline.hash) ? { ...inline, parts: [] } : inline,
       parentCall: isNested ? parent.callId : 0,
@@ -491,12 +523,41 @@ export class Worker implements HandleOwner {
     });
   }
 
+  /** What a request holds, as this worker can read it: where it shares no memory, with all bytes in it. */
+  #shareLoans(request: CallRequest): Pick<CallRequest, 'args' | 'kwargs' | 'steps'> {
+    const { loans = [], copied = [], args, kwargs, steps } = request;
+    for (const { reason, bytes } of copied) this.#tellFallback(reason, bytes, 'to-python', request.label);
+    const left = loans.length === 0 ? loans : this.#memory.lend(loans);
+    if (left.length === 0) return request;
+    const reason = this.#memory.isShared ? 'no-space' : 'unavailable';
+    for (const { hold } of left) this.#tellFallback(reason, hold.byteLength, 'to-python', request.label);
+    const byNumber = new Map(left.map((loan) => [loan.lease, loan]));
+    const inlined = (value: EncodedValue | null): EncodedValue | null =>
+      value === null ? null : inlineLoans(value, byNumber);
+    return {
+      args: inlined(args),
+      kwargs: inlined(kwargs),
+      steps: steps.map((step) => ({ ...step, args: inlined(step.args), kwargs: inlined(step.kwargs) })),
+    };
+  }
+
+  /** Says that a large value could not be shared; that an ordinary one was copied once is no news. */
+  #tellFallback(reason: CopyReason, bytes: number, direction: 'to-python' | 'from-python', target?: string): void {
+    if (reason === 'inline' || reason === 'not-shared') return;
+    const { name: pool, publish } = this.#options;
+    publish({ type: 'zerocopy-fallback', pool, workerId: this.id, direction, reason, bytes, target });
+  }
+
   /** Takes one of the worker's connections; the lane is complete with all that it needs. */
   #dialled(connection: Dialled): void {
     const { socket, hello } = connection;
     this.#payloadVersion = connection.payloadVersion;
     const isGrpc = this.#options.transport === 'grpc';
     const sockets = this.#dialledSockets;
+    if (hello.role === Role.SEGMENTS && this.#lane === undefined) {
+      this.#memory.connect(socket);
+      return;
+    }
     if (hello.role === Role.LIFELINE && this.#lifeline === undefined) this.#lifeline = socket;
     else if (hello.role === Role.CONTROL && sockets.control === undefined) sockets.control = connection;
     else if (hello.role === Role.DATA && sockets.data === undefined && !isGrpc) sockets.data = connection;
@@ -533,6 +594,11 @@ export class Worker implements HandleOwner {
       if (stack !== '') error.stack = stack;
       return error;
     },
+    shared: (fields: LentFields): Borrowed => this.#memory.open(fields),
+    copied: (reason: CopyReason, bytes: number): void => {
+      globalState().tally.copy(reason, bytes);
+      this.#tellFallback(reason, bytes, 'from-python');
+    },
   };
 
   /** The error of JavaScript that Python refers to by a number: thrown by a function, or among the arguments of a call. */
@@ -550,8 +616,11 @@ export class Worker implements HandleOwner {
     message: (message: WorkerMessage): void => {
       this.#receive(message);
     },
-    undecodable: (callId: number, error: DecodeError): void => {
-      this.#finish(callId)?.reject(error);
+    undecodable: (callId: number, error: DecodeError, hasLeft: boolean): void => {
+      const call = this.#finish(callId);
+      // What the worker has never seen it cannot return.
+      if (!hasLeft) this.#memory.returned(call?.request.loans?.map(({ lease }) => lease) ?? []);
+      call?.reject(error);
       this.#events.freed(this);
     },
     closed: (error?: Error): void => {
@@ -634,9 +703,14 @@ export class Worker implements HandleOwner {
         this.#readyAt = performance.now();
         this.#events.started(this);
         return;
+      case 'leaseReturn':
+        this.#memory.returned(message.ids);
+        return;
+      case 'segmentsClosed':
+        this.#memory.closed(message.segments);
+        return;
       case 'hello':
       case 'goodbye': // its process ends by itself
-      case 'leaseReturn':
       case 'chunk': // put together by the lane
         return;
     }
@@ -757,6 +831,7 @@ export class Worker implements HandleOwner {
     const isWanted = this.#endCause?.reason === 'retired';
     this.#state = 'ended';
     this.#listener.forget(this.id);
+    this.#memory.close();
     this.#lane?.destroy();
     this.#lifeline?.destroy();
     for (const { socket } of Object.values(this.#dialledSockets)) socket.destroy();

@@ -78,6 +78,7 @@ export async function openGround(options: LocalOptions = {}, common: SpecFields 
         spin_us: 0,
         log_level: null,
         allow: null,
+        shared_memory: null,
         restore_environment: {},
       },
     };

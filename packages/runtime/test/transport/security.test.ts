@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { createRuntime, placement, type LogEvent, type Runtime, type RuntimeEvent } from '../../src/index.js';
 import { Role } from '../../src/gen/messages.js';
 import { Listener, type Dialled } from '../../src/transport/listener.js';
-import { fixtureOptions, LANES, onLinux, PYTHON, runNode, temporaryDirectory, until } from '../support.js';
+import { fixtureOptions, LANES, onLinux, PYTHON, temporaryDirectory, until } from '../support.js';
 import { frameOf, hello, stranger } from './strangers.js';
 
 const OWN_PYTHON = fileURLToPath(new URL('../../python/', import.meta.url));
@@ -203,24 +203,6 @@ describe.each([
       expect(JSON.stringify(output)).toContain('Fatal Python error');
     });
   });
-});
-
-test('a runtime without @hognose/zerocopy starts, and calls: nothing but the check of users is missing', async () => {
-  const hook = `export async function resolve(name, context, next) {
-    if (!name.startsWith('@hognose/zerocopy')) return next(name, context);
-    process._rawDebug('refused ' + name);
-    throw Object.assign(new Error('Cannot find package ' + name), { code: 'ERR_MODULE_NOT_FOUND' });
-  }`;
-  const asUrl = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`;
-  const register = `import { register } from 'node:module'; register(${JSON.stringify(asUrl(hook))});`;
-  const script = runNode(
-    `const runtime = await hognose.createRuntime({ size: 1 });
-     console.log(await runtime.call('math.sqrt', [16]));
-     await runtime.close();`,
-    ['--import', asUrl(register)],
-  );
-  expect(await script.line()).toBe('4');
-  expect(await script.ended).toEqual({ code: 0, signal: null, stderr: 'refused @hognose/zerocopy/internal\n' });
 });
 
 describe('the gRPC server of a worker', () => {

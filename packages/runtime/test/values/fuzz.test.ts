@@ -122,6 +122,10 @@ const CONTEXT: DecodeContext = {
   handle: (id) => ({ id }),
   function: (id) => ({ id }),
   hostError: (id) => ({ id }),
+  shared: () => {
+    throw new DecodeError('nothing is shared');
+  },
+  copied: () => undefined,
 };
 
 /** Reads bytes in every way that there is, and lets nothing pass but a value or a DecodeError. */

@@ -99,5 +99,9 @@ export class PythonPeer implements AsyncDisposable {
     },
     function: (id) => this.functions.get(id),
     hostError: (id) => this.errors.get(id),
+    shared: () => {
+      throw new Error('nothing is shared');
+    },
+    copied: () => undefined,
   };
 }

@@ -29,6 +29,7 @@ CANCEL_REASON_DEADLINE: Final = 1
 ROLE_DATA: Final = 1
 ROLE_LIFELINE: Final = 2
 ROLE_CONTROL: Final = 3
+ROLE_SEGMENTS: Final = 4
 
 LOG_SOURCE_LOGGING: Final = 0
 LOG_SOURCE_WARNINGS: Final = 1
@@ -49,6 +50,8 @@ HOST_MESSAGE_MEASURE: Final = 13
 HOST_MESSAGE_DRAIN: Final = 14
 HOST_MESSAGE_LEASE_RETURN: Final = 15
 HOST_MESSAGE_CHUNK: Final = 16
+HOST_MESSAGE_SEGMENTS_CLOSED: Final = 17
+HOST_MESSAGE_TRIM: Final = 18
 
 WORKER_MESSAGE_HELLO: Final = 1
 WORKER_MESSAGE_READY: Final = 2
@@ -65,6 +68,7 @@ WORKER_MESSAGE_METRICS: Final = 12
 WORKER_MESSAGE_GOODBYE: Final = 13
 WORKER_MESSAGE_LEASE_RETURN: Final = 14
 WORKER_MESSAGE_CHUNK: Final = 15
+WORKER_MESSAGE_SEGMENTS_CLOSED: Final = 16
 
 # A whole message of each kind with every field at its default: what the end of a shorter one stands for.
 HOST_DEFAULTS: Final[dict[int, list[object]]] = {
@@ -84,6 +88,8 @@ HOST_DEFAULTS: Final[dict[int, list[object]]] = {
     14: [14],
     15: [15, ()],
     16: [16, 0, 0, b"", 0],
+    17: [17, ()],
+    18: [18, 0],
 }
 
 # (name, what it holds, whether it repeats, the message that it holds), in the order of the socket lane.
@@ -105,6 +111,8 @@ LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {
         ("drain", "message", False, "Drain"),
         ("lease_return", "message", False, "LeaseReturn"),
         ("chunk", "message", False, "Chunk"),
+        ("segments_closed", "message", False, "SegmentsClosed"),
+        ("trim", "message", False, "Trim"),
     ),
     "WorkerMessage": (
         ("hello", "message", False, "Hello"),
@@ -122,6 +130,7 @@ LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {
         ("goodbye", "message", False, "Goodbye"),
         ("lease_return", "message", False, "LeaseReturn"),
         ("chunk", "message", False, "Chunk"),
+        ("segments_closed", "message", False, "SegmentsClosed"),
     ),
     "Call": (
         ("id", "number", False, ""),
@@ -209,6 +218,12 @@ LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {
     "LeaseReturn": (
         ("ids", "number", True, ""),
     ),
+    "SegmentsClosed": (
+        ("segments", "number", True, ""),
+    ),
+    "Trim": (
+        ("idle_ms", "number", False, ""),
+    ),
     "Chunk": (
         ("id", "number", False, ""),
         ("total_bytes", "number", False, ""),
@@ -281,6 +296,10 @@ LAYOUT: Final[dict[str, tuple[tuple[str, str, bool, str], ...]]] = {
         ("waiting", "number", False, ""),
         ("streams", "number", False, ""),
         ("answered", "number", False, ""),
+        ("shared_bytes", "number", False, ""),
+        ("shared_used_bytes", "number", False, ""),
+        ("lent", "number", False, ""),
+        ("borrowed", "number", False, ""),
     ),
     "Error": (
         ("type", "string", False, ""),

@@ -11,6 +11,7 @@ from hognose.errors import DecodeError, NotAllowedError
 from hognose.values import datetimes
 from hognose.values.arrays import read_array
 from hognose.values.extensions import (
+    EXT_ARROW,
     EXT_BIG_INTEGER,
     EXT_CODEC,
     EXT_COMPLEX,
@@ -29,6 +30,7 @@ from hognose.values.extensions import (
     EXT_RECORDS,
     EXT_REFERENCE,
     EXT_SET,
+    EXT_SHARED,
     EXT_SOURCE,
     EXT_TIME,
     EXT_TIMEDELTA,
@@ -185,8 +187,20 @@ class Decoder:
         return self._codec.find_handle(self._fields(data)[0])
 
     def _ndarray(self, data: bytes) -> object:
-        dtype, shape, raw = self._fields(data)
+        dtype, shape, raw = self._fields(data)[:3]
         return read_array(dtype, shape, raw)
+
+    def _shared(self, data: bytes) -> object:
+        sharing = self._codec.sharing
+        if sharing is None:
+            raise DecodeError("the host names shared memory, and shares none with this worker")
+        return sharing.open(self._fields(data))
+
+    def _table(self, data: bytes) -> object:
+        from hognose.values.arrow import read_stream
+
+        kind, stream = self._fields(data)[:2]
+        return read_stream(stream, kind)
 
     def _reference(self, data: bytes) -> object:
         return self._codec.resolve(data.decode())
@@ -298,6 +312,8 @@ _READERS: Final[dict[int, Callable[[Decoder, bytes], object]]] = {
     EXT_ITERABLE: Decoder._iterable,
     EXT_SOURCE: Decoder._source,
     EXT_HOST_ERROR: Decoder._host_error,
+    EXT_SHARED: Decoder._shared,
+    EXT_ARROW: Decoder._table,
 }
 
 

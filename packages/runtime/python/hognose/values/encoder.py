@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
-from hognose.errors import EncodeError
+from hognose.errors import EncodeError, ZeroCopyUnavailableError
 from hognose.gen.messages import RESULT_MODE_AUTO, RESULT_MODE_HANDLE, RESULT_MODE_VALUE
 from hognose.handles import qualified_name
+from hognose.sharing import INLINE, NO_SPACE, UNAVAILABLE
 from hognose.values import datetimes
 from hognose.values.arrays import write_array, write_memoryview
 from hognose.values.extensions import (
+    EXT_ARROW,
     EXT_BIG_INTEGER,
     EXT_CODEC,
     EXT_COMPLEX,
@@ -26,10 +28,12 @@ from hognose.values.extensions import (
     EXT_HANDLE,
     EXT_HOST_ERROR,
     EXT_SET,
+    EXT_SHARED,
     EXT_TIME,
     EXT_TIMEDELTA,
     EXT_TUPLE,
     EXT_UUID,
+    INLINE_BYTES,
     MAX_EXTENSION_DEPTH,
 )
 from hognose.values.foreign import FOREIGN, holds_foreign, may_hold_extensions, may_hold_memoryviews
@@ -80,10 +84,14 @@ class Encoder:
         self._session_id = 0
         #: Whether each value is looked at before msgpack writes it.
         self._is_careful = False
+        #: Loans of shared memory in the value that is being written.
+        self._lent: list[int] = []
+        self._is_constant = False
 
-    def encode(self, value: Any, mode: int, session_id: int) -> bytes:
+    def encode(self, value: Any, mode: int, session_id: int, is_constant: bool) -> bytes:
         """See `Codec.encode`."""
         self._mode = mode
+        self._is_constant = is_constant
         self._session_id = session_id
         try:
             if mode == RESULT_MODE_HANDLE:
@@ -108,6 +116,7 @@ class Encoder:
             raise
         finally:
             self._put.clear()
+            self._lent.clear()
             self._depth = self._deepest = 0
             self._is_careful = False
             if self._packing is _SURROGATES:
@@ -139,10 +148,14 @@ class Encoder:
         return value if is_checked else self._native(value)
 
     def _give_back(self) -> None:
-        """Releases handles that have not travelled: nobody else would."""
+        """Releases handles and shared memory that have not travelled: nobody else would."""
         for handle in self._put:
             self._codec.handles.release(handle, 1)
         self._put.clear()
+        sharing = self._codec.sharing
+        if sharing is not None and self._lent:
+            sharing.take_back(self._lent)
+        self._lent.clear()
 
     def _pack(self, value: Any) -> bytes:
         depth = self._depth
@@ -235,7 +248,7 @@ class Encoder:
                     f"a {kind.__name__} cannot travel as plain data, as it is nested too deeply or contains itself"
                 ) from error
         if kind is memoryview:
-            written = write_memoryview(value)
+            written = self._noted(write_memoryview(value, self._codec.sharing))
             if written is None:
                 return self._refuse_or_handle(value)
             return written
@@ -302,8 +315,40 @@ class Encoder:
         return msgpack.ExtType(EXT_UUID, value.bytes)
 
     def _array(self, value: Any) -> Any:
-        written = write_array(value)
+        written = self._noted(write_array(value, self._codec.sharing, self._is_constant))
         return NO_FORM if written is None else written
+
+    def _table(self, value: Any) -> Any:
+        try:
+            return self._table_form(value)
+        except ZeroCopyUnavailableError:
+            raise
+        except EncodeError:  # a column that the host cannot read
+            if self._mode == RESULT_MODE_VALUE:
+                raise
+            return NO_FORM
+
+    def _table_form(self, value: Any) -> Any:
+        from hognose.values import arrow
+
+        sharing = self._codec.sharing
+        if sharing is None:
+            stream = arrow.stream_of(value)
+            written: Any = (
+                arrow.write_stream(value, lambda size: memoryview(bytearray(size))) if stream is None else stream
+            )
+        else:
+            written = sharing.lend_table(value)
+        if type(written) is list:
+            return self._noted(msgpack.ExtType(EXT_SHARED, msgpack.packb(written)))
+        reason = INLINE if len(written) < INLINE_BYTES else UNAVAILABLE if sharing is None else NO_SPACE
+        return msgpack.ExtType(EXT_ARROW, msgpack.packb([arrow.kind_of(value), written, reason]))
+
+    def _noted(self, written: Any) -> Any:
+        """Notes a loan, should the value be written again or not at all."""
+        if type(written) is msgpack.ExtType and written.code == EXT_SHARED:
+            self._lent.append(msgpack.unpackb(written.data)[0])
+        return written
 
 
 _WRITERS: Final[dict[type, Callable[[Encoder, Any], Any]]] = {
@@ -324,6 +369,8 @@ _LATE_WRITERS: Final[dict[str, tuple[str, Callable[[Encoder, Any], Any]]]] = {
     "Fraction": ("fractions", Encoder._fraction),
     "UUID": ("uuid", Encoder._uuid),
     "ndarray": ("numpy", Encoder._array),
+    "Table": ("pyarrow", Encoder._table),
+    "RecordBatch": ("pyarrow", Encoder._table),
 }
 
 

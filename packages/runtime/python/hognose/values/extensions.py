@@ -6,7 +6,7 @@
 | 2 | integer beyond 64 bits | two's complement, little-endian |
 | 3 | handle, to the host | [id, type, [names of its bases], repr or nil, session id (may be left out: 0)] |
 | 3 | handle, to the worker | [id] |
-| 4 | ndarray | [dtype, shape, bytes in C order] |
+| 4 | ndarray | [dtype, shape, bytes in C order, code of why it was copied (may be left out)] |
 | 5 | reference, to the worker | dotted path of a module's attribute |
 | 6, 7 | set, frozenset | an array |
 | 8 | datetime | [year, month, day, hour, minute, second, us, fold, offset in us or nil, zone or nil, name or nil] |
@@ -24,6 +24,11 @@
 | 21 | iterable, to the worker | [function id, whether it is asynchronous] |
 | 22 | result of an earlier call, to the worker | [call id] |
 | 23 | error of JavaScript | [id, name, message, stack] |
+| 24 | in shared memory | [lease, via, segment, its bytes, offset, bytes, kind, fields of an array or nil] |
+| 25 | table of Arrow | [kind, IPC stream, code of why it was copied (may be left out)] |
+
+What a piece of shared memory holds, its kind: 0 bytes, 1 an array with the fields [dtype, shape, strides, start, device
+type, device id, flags], 2 an IPC stream of Arrow that is a table, 3 one that is a record batch.
 """
 
 from __future__ import annotations
@@ -53,6 +58,16 @@ EXT_CODEC: Final = 20
 EXT_ITERABLE: Final = 21
 EXT_SOURCE: Final = 22
 EXT_HOST_ERROR: Final = 23
+EXT_SHARED: Final = 24
+EXT_ARROW: Final = 25
+
+KIND_BYTES: Final = 0
+KIND_ARRAY: Final = 1
+KIND_TABLE: Final = 2
+KIND_BATCH: Final = 3
+
+#: Smaller values travel inside of the message: that costs less than to share them.
+INLINE_BYTES: Final = 1 << 16
 
 #: How deep extensions may be nested: each level is a value of its own to msgpack, whose C decoder takes 40 KB of stack.
 MAX_EXTENSION_DEPTH: Final = 64
