@@ -16,6 +16,7 @@ import { evaluate, printTable, toJson } from './report.mjs';
 const SUITES = {
   call: () => import('./call.mjs'),
   recovery: () => import('./recovery.mjs'),
+  array: () => import('./array.mjs'),
 };
 
 const USAGE = `npm run bench -- ${Object.keys(SUITES).join('|')} [--json FILE] [--chart FILE] [--rounds N] [--only NAME,...] [--quick] [--list]

@@ -31,12 +31,14 @@ import { closeLeftovers } from './peers/python-process.mjs';
  */
 
 /**
- * What is reported: the figure of one measurement, or the ratio of two.
+ * What is reported: the figure of one measurement, the ratio of two, or what is made of several.
  *
  * @typedef {object} Benchmark
  * @property {string} name
  * @property {string} unit
- * @property {readonly string[]} of Names of the measurement, or of numerator and denominator.
+ * @property {readonly string[]} of Names of the measurement, of numerator and denominator, or of all that is combined.
+ * @property {(...figures: (number | undefined)[]) => number} [combine] Makes one of all figures of a round.
+ * @property {readonly string[]} [mayLack] Of the names, those whose figures may be missing: `combine` gets undefined.
  * @property {boolean} [isWorst] The largest of all rounds counts, and not the median.
  * @property {Goal} [goal] None: for information.
  */

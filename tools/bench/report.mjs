@@ -7,6 +7,7 @@ import { median } from './measure.mjs';
  * @property {string} unit
  * @property {import('./measure.mjs').Goal} [goal]
  * @property {number} [value] The median over rounds, or the worst of them; of a ratio, that of each round's ratio.
+ * @property {readonly [number, number]} [range] The least and the most of all rounds.
  * @property {string} [reason] Why there is no value.
  */
 
@@ -17,20 +18,24 @@ import { median } from './measure.mjs';
  * @returns {Row[]}
  */
 export function evaluate(benchmarks, results, placement) {
-  return benchmarks.map(({ name, unit, goal, of, isWorst = false }) => {
+  return benchmarks.map(({ name, unit, goal, of, isWorst = false, combine, mayLack = [] }) => {
     const row = { name, unit, ...(goal === undefined ? {} : { goal }) };
     const parts = of.map((key) => results.get(key));
     if (parts.includes(undefined)) {
       const mode = ['same', 'cross'].find((candidate) => of[0].split('.').includes(candidate));
       return { ...row, reason: placement.whyNot(mode) ?? 'nothing measures it' };
     }
-    const failed = parts.findIndex((part) => part.error !== undefined);
+    const failed = parts.findIndex((part, index) => part.error !== undefined && !mayLack.includes(of[index]));
     if (failed !== -1) return { ...row, reason: `${of.length > 1 ? `${of[failed]}: ` : ''}${parts[failed].error}` };
-    const [numerator, denominator] = parts;
-    const values = numerator.values.map((value, round) => value / (denominator?.values[round] ?? 1));
-    return { ...row, value: isWorst ? Math.max(...values) : median(values) };
+    const figuresOf = (round) => parts.map((part) => (part.error === undefined ? part.values[round] : undefined));
+    const values = parts[0].values.map((_, round) => (combine ?? firstOverSecond)(...figuresOf(round)));
+    if (!values.every(Number.isFinite)) return { ...row, reason: 'there is nothing that it could be compared with' };
+    const range = [Math.min(...values), Math.max(...values)];
+    return { ...row, value: isWorst ? range[1] : median(values), range };
   });
 }
+
+const firstOverSecond = (first, second = 1) => first / second;
 
 /** @param {readonly Row[]} rows */
 export function printTable(rows) {
@@ -39,7 +44,8 @@ export function printTable(rows) {
   const width = Math.max(...rows.map((row) => row.name.length));
   const cells = (row) => {
     const value = row.value === undefined ? '-' : formatNumber(row.value);
-    return `${row.name.padEnd(width)}  ${value.padStart(10)} ${row.unit.padEnd(7)}`;
+    const range = row.range?.map(formatNumber).join(' to ') ?? '';
+    return `${row.name.padEnd(width)}  ${value.padStart(10)} ${row.unit.padEnd(7)}  ${range.padEnd(18)}`;
   };
   const reason = (row) => (row.value === undefined ? `not measured: ${row.reason}` : '');
   if (judged.length > 0) console.log('\nGoals');

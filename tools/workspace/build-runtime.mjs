@@ -3,28 +3,32 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './lib.mjs';
 
-const PACKAGE = join(root, 'packages', 'runtime');
-
 let built;
 
 /**
- * Builds `@hognose/runtime` when its build is missing or older than its sources, once in a run.
+ * Builds `@hognose/runtime`, and `@hognose/zerocopy` below it, where the build is missing or older than its sources, once in a run.
  *
- * @throws When it does not build.
+ * @throws When one does not build.
  */
 export function buildRuntime() {
-  built ??= build();
+  built ??= buildAll();
   return built;
 }
 
-async function build() {
+async function buildAll() {
+  for (const name of ['zerocopy', 'runtime']) await build(name);
+}
+
+async function build(name) {
+  const directory = join(root, 'packages', name);
   // The types come last: a build that failed over them has left its JavaScript there.
-  const builtAt = statSync(join(PACKAGE, 'dist', 'index.d.ts'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const sources = readdirSync(join(PACKAGE, 'src'), { recursive: true }).map((name) => join('src', name));
-  const changedAt = [...sources, 'package.json', 'tsup.config.ts'].map((name) => statSync(join(PACKAGE, name)).mtimeMs);
+  const builtAt = statSync(join(directory, 'dist', 'index.d.ts'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = readdirSync(join(directory, 'src'), { recursive: true }).map((file) => join('src', file));
+  const files = [...sources, 'package.json', 'tsup.config.ts'];
+  const changedAt = files.map((file) => statSync(join(directory, file)).mtimeMs);
   if (Math.max(...changedAt) <= builtAt) return;
   // Its output belongs to stderr: stdout carries what is found.
-  console.error('> Building @hognose/runtime');
-  const status = await run('tsup', ['--silent'], { cwd: PACKAGE, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('@hognose/runtime does not build; what tsup said stands above');
+  console.error(`> Building @hognose/${name}`);
+  const status = await run('tsup', ['--silent'], { cwd: directory, stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error(`@hognose/${name} does not build; what tsup said stands above`);
 }

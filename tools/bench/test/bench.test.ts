@@ -67,6 +67,54 @@ it('lists what recovery is judged by', async () => {
   expect(new Set(names).size).toBe(names.length);
 });
 
+const ARRAY_GOALS = [
+  'array.handover_100MB_over_call',
+  'array.handover_1GB_over_100MB',
+  'array.n2p_100MB_over_memcpy',
+  'array.p2n_100MB_over_memcpy',
+  'array.p2n_born_shared_100MB_over_call',
+  'array.n2p_100MB_loop_stall_over_memcpy',
+  'array.n2p_100MB_speedup_over_best_isolated_peer',
+  'array.1KB_over_inline',
+  'arrow.p2n_150MB_over_call',
+  'soak.leaked_segments',
+  'soak.leaked_leases',
+];
+
+it('lists what arrays are judged by, and every peer', async () => {
+  const names = (await bench('array', '--list')).trim().split('\n');
+  expect(names.filter((name) => !name.startsWith('info.'))).toEqual(ARRAY_GOALS);
+  const peers = ['hognose', 'stdio', 'zeromq', 'grpc', 'pythonia', 'node_calls_python', 'pymport'];
+  expect(names).toEqual(expect.arrayContaining(peers.map((peer) => `info.${peer}.n2p_100MB_ms`)));
+  expect(new Set(names).size).toBe(names.length);
+});
+
+it('S65 finds no array that is left after workers were killed, and says what was not measured', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hognose-bench-test-'));
+  try {
+    const file = join(folder, 'bench.json');
+    const leaks = ['soak.leaked_segments', 'soak.leaked_leases'];
+    const missing = 'info.node_calls_python.n2p_100MB_ms';
+    const only = ['array.1KB_over_inline', ...leaks, missing].join();
+    const table = await bench('array', '--quick', '--rounds', '1', '--only', only, '--json', file);
+    const { benchmarks } = JSON.parse(readFileSync(file, 'utf8')) as { benchmarks: Record<string, unknown>[] };
+    expect(benchmarks).toContainEqual({
+      name: 'array.1KB_over_inline',
+      value: expect.any(Number) as unknown,
+      unit: 'ratio',
+    });
+    // Descriptors are counted on Linux only.
+    const counts = benchmarks.filter(({ name }) => leaks.includes(String(name)));
+    expect(counts).toEqual(
+      process.platform === 'linux' ? leaks.map((name) => ({ name, value: 0, unit: 'count' })) : [],
+    );
+    if (!benchmarks.some(({ name }) => name === missing))
+      expect(table).toMatch(/info\.node_calls_python\.n2p_100MB_ms .*not measured: node-calls-python is not installed/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 it('measures real crashes', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hognose-bench-test-'));
   try {
