@@ -1,28 +1,28 @@
 /** Reads handwritten digits with scikit-learn, on two Python workers, one of which dies on the way. */
-import { getRuntime, kw, ndarray, py, WorkerCrashedError, type NDArray, type PyTuple } from '@hognose/runtime';
+import { getRuntime, kw, py, WorkerCrashedError, type NDArray, type PyTuple } from '@hognose/runtime';
 import { evaluate, parse_implicit, solve_implicit } from '@hognose/helpers-python/sympy';
 import { load_digits } from '#py/sklearn/datasets';
 import { LogisticRegression } from '#py/sklearn/linear_model';
 
 type Digits = PyTuple<[images: NDArray<'float64'>, labels: NDArray<'int64'>]>;
 
-const PIXELS = 64;
 const TRAINED = 1_297;
 const BATCH = 50;
 
-// Two arrays of NumPy arrive as typed arrays.
+// Two arrays of NumPy. The images are the memory that NumPy has put them into, and what is sent back is a part of it.
 const [images, labels] = await load_digits<Digits>(kw({ return_X_y: true }));
 console.log(
-  `${images.shape.join(' x ')} pixels arrived from Python as a ${images.data.constructor.name}; the first image:`,
+  `${images.shape.join(' x ')} pixels (${images.dtype}) arrived from Python ${images.copied ? `as a copy (${String(images.copyReason)})` : 'without a copy'}; the first image:`,
 );
+const first = images.slice(0).toTypedArray();
 for (let row = 0; row < 8; row += 1) {
-  const pixels = images.data.subarray(row * 8, row * 8 + 8);
+  const pixels = first.subarray(row * 8, row * 8 + 8);
   console.log(`    ${Array.from(pixels, (pixel) => ' .:-=+*#%@'.charAt(Math.floor(pixel / 1.7)).repeat(2)).join('')}`);
 }
 
 // A class of scikit-learn, through its generated wrapper. The model lives in Python; this is a handle of it.
 const model = await LogisticRegression(kw({ C: 0.05, max_iter: 1_000 }));
-await model.fit(slice(0, TRAINED), ndarray(labels.data.slice(0, TRAINED)));
+await model.fit(images.slice([0, TRAINED]), labels.slice([0, TRAINED]));
 console.log(`\nfitted a ${model.$type.split('.').at(-1) ?? ''} on ${TRAINED} images`);
 
 // As bytes it can travel to any worker.
@@ -77,14 +77,9 @@ console.log(`inline Python: the image with the most ink shows a ${darkest}`);
 
 await runtime.close();
 
-/** The images from one row to another, as an array of their own. */
-function slice(from: number, to: number): NDArray {
-  return ndarray(images.data.subarray(from * PIXELS, to * PIXELS), [to - from, PIXELS]);
-}
-
 /** How many images of the batch at `start` any worker reads right. */
 async function predict(start: number): Promise<number> {
-  const batch = slice(start, start + BATCH);
+  const batch = images.slice([start, start + BATCH]);
   const guesses = await py<NDArray<'int64'>>`
     import pickle
     return pickle.loads(${pickled}).predict(${batch})

@@ -11,7 +11,7 @@ it('fits, predicts on several workers, survives a segmentation fault and asks Sy
     // The workspace's environment has what the example needs.
     env: { ...process.env, NODE_OPTIONS: '', HOGNOSE_RUN_PYTHON: process.env['HOGNOSE_PYTHON'] },
   });
-  expect(stdout).toContain('1797 x 64 pixels arrived from Python as a Float64Array');
+  expect(stdout).toContain('1797 x 64 pixels (float64) arrived from Python without a copy');
   expect(stdout).toContain('fitted a LogisticRegression on 1297 images');
   expect(stdout).toContain('predicted 500 images in 10 batches on 2 workers at once');
   expect(stdout).toContain('meanwhile a call killed its worker: WorkerCrashedError, signal SIGSEGV');

@@ -19,11 +19,13 @@ const POOL_FIELDS = {
   ...{ name: true, size: true, min: true, max: true, idleMs: true, spares: true, preload: true, env: true },
   ...{ transport: true, threads: true, timeoutMs: true, graceMs: true, queue: true, limits: true, crash: true },
   ...{ affinity: true, maxHandles: true, spin: true, startTimeoutMs: true, livenessMs: true, allow: true },
-  logLevel: true,
+  ...{ zeroCopy: true, numpyArena: true, sharedMemory: true, logLevel: true },
 } satisfies Required<Record<keyof PoolConfig, true>>;
 
 const { name: _, ...SHARED_FIELDS } = POOL_FIELDS;
-const RUNTIME_FIELDS = { ...SHARED_FIELDS, pools: true } satisfies Required<Record<keyof RuntimeConfig, true>>;
+const RUNTIME_FIELDS = { ...SHARED_FIELDS, leakWarnings: true, pools: true } satisfies Required<
+  Record<keyof RuntimeConfig, true>
+>;
 
 /** The fields of each object of the configuration, for the message about one that is not there. */
 const FIELDS = {
