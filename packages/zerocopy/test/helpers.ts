@@ -25,6 +25,16 @@ export function expectError(action: () => unknown, code: ZeroCopyErrorCode, mess
   expect(error.message).toMatch(message);
 }
 
+/** The code and message that a promise rejects with, which must be this package's own. */
+export async function rejection(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ZeroCopyError)) throw new Error(`no error of this package: ${String(error)}`);
+  return `${error.code}: ${error.message}`;
+}
+
 /** The line of `/proc/<pid>/maps` that covers an address. */
 export function mappingAt(address: bigint, pid: number | 'self' = 'self'): { inode: number; text: string } | undefined {
   for (const text of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {

@@ -7,24 +7,13 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ZeroCopyError } from '../src/errors.js';
 import { takeSocketFd } from '../src/internal.js';
 import { loadLibc } from '../src/linux/libc.js';
 import { createMemoryFile } from '../src/memory-file.js';
 import { receiveSegment } from '../src/receive-segment.js';
 import { createSegment, openSegment } from '../src/segment.js';
 import { sendSegment } from '../src/send-segment.js';
-import { describeOnLinux, expectError, inodeOf } from './helpers.js';
-
-/** The code and message that a promise rejects with. */
-async function rejection(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof ZeroCopyError)) throw new Error(`no error of this package: ${String(error)}`);
-  return `${error.code}: ${error.message}`;
-}
+import { describeOnLinux, expectError, inodeOf, rejection } from './helpers.js';
 
 describeOnLinux('receiveSegment', () => {
   const directory = mkdtempSync(join(tmpdir(), 'hognose zerocopy ü-'));

@@ -3,19 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ZeroCopyError, createSegment, sendSegment } from '../src/index.js';
-import { describeOnLinux } from './helpers.js';
+import { createSegment, sendSegment } from '../src/index.js';
+import { describeOnLinux, rejection } from './helpers.js';
 import { PythonPeer } from './python-peer.js';
-
-/** The code and message that a promise rejects with. */
-async function rejection(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof ZeroCopyError)) throw new Error(`no error of this package: ${String(error)}`);
-  return `${error.code}: ${error.message}`;
-}
 
 describeOnLinux('sendSegment', () => {
   const directory = mkdtempSync(join(tmpdir(), 'hognose zerocopy ü-'));

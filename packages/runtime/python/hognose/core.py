@@ -35,7 +35,7 @@ from hognose.gen.messages import (
 )
 from hognose.handles import HandleTable
 from hognose.metrics import cpu_ms, own_memory
-from hognose.outbox import Outbox
+from hognose.outbox import Outbox, take_all
 from hognose.reader import Reader
 from hognose.runner import GuestRunner, Runner
 from hognose.sources import Sources
@@ -372,7 +372,7 @@ class Core:
         sharing = self.codec.sharing
         if sharing is not None:
             sharing.trim(idle_ms / 1000)
-            closed = sharing.take_closed()
+            closed = take_all(sharing.peer.closed)
             if closed:
                 self.outbox.post(self.lane.pack([WORKER_MESSAGE_SEGMENTS_CLOSED, closed]))
         self.outbox.flush()

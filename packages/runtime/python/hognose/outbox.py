@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from hognose.gen.messages import WORKER_MESSAGE_LEASE_RETURN, WORKER_MESSAGE_RELEASE_FUNCTIONS
 from hognose.transport import Lane, Packed
 
-__all__ = ["MOST_BYTES", "MOST_MESSAGES", "Outbox"]
+__all__ = ["MOST_BYTES", "MOST_MESSAGES", "Outbox", "take_all"]
 
 _T = TypeVar("_T")
 
@@ -80,9 +80,9 @@ class Outbox:
             while items:
                 batch.append(items.popleft())
         if forgotten:
-            batch.append(pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, _take_all(forgotten)]))
+            batch.append(pack([WORKER_MESSAGE_RELEASE_FUNCTIONS, take_all(forgotten)]))
         if returns:
-            batch.append(pack([WORKER_MESSAGE_LEASE_RETURN, _take_all(returns)]))
+            batch.append(pack([WORKER_MESSAGE_LEASE_RETURN, take_all(returns)]))
         if batch:
             try:  # noqa: SIM105 - a context manager takes several times as long
                 self._lane.write(batch)
@@ -90,7 +90,8 @@ class Outbox:
                 pass  # the thread that reads sees the end of the lane, and ends the worker
 
 
-def _take_all(items: deque[_T]) -> list[_T]:
+def take_all(items: deque[_T]) -> list[_T]:
+    """Empties a queue that other threads may empty or fill at the same time."""
     taken = []
     with suppress(IndexError):  # several threads may look at once
         while items:

@@ -174,11 +174,10 @@ class Sharing:
     def use_for_numpy(self) -> None:
         """Lets NumPy take the memory of larger arrays from what is shared, on this thread and those that `adopt`."""
         from hognose_shm import numpy_arena
-        from hognose_shm.errors import ShmError
 
         try:
             numpy_arena.install(self.arena)
-        except (ImportError, ShmError) as error:
+        except (ImportError, self._shm_error) as error:
             logging.getLogger("hognose").warning("numpyArena has no effect: %s", error)
         else:
             self._adopt = numpy_arena.adopt
@@ -261,13 +260,6 @@ class Sharing:
     def trim(self, idle_s: float) -> None:
         """Gives back memory that nobody has used for a while."""
         self.peer.trim(idle_s)
-
-    def take_closed(self) -> list[int]:
-        """Numbers of segments that were given back, and that the host is to forget."""
-        closed: list[int] = []
-        while self.peer.closed:
-            closed.append(self.peer.closed.popleft())
-        return closed
 
     def stats(self) -> list[int]:
         """The last fields of the contract's Metrics."""

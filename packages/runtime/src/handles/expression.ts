@@ -32,7 +32,7 @@ export class Given extends EncodeContext {
   /** Resolves when promises among them have; undefined where there are none. */
   settling: Promise<void> | undefined;
 
-  /** Lets the call wait for what is copied beside the event loop. */
+  /** Lets the call wait for what is copied piece by piece. */
   awaitCopies(): void {
     this.settling = this.copying?.then(() => {
       this.settling = undefined;

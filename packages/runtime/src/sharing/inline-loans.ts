@@ -2,7 +2,7 @@
 import { checkArrayFields, makeNDArray, memoryOfFields } from '@hognose/zerocopy';
 import type { Block, Borrowed, Hold } from '@hognose/zerocopy/internal';
 import type { EncodedValue } from '../gen/messages.js';
-import { Extension, SharedKind } from '../values/extensions.js';
+import { Extension, HOLDING, SharedKind } from '../values/extensions.js';
 import { MsgpackReader, NO_HANDLES } from '../values/decode.js';
 import { MsgpackWriter } from '../values/msgpack-writer.js';
 import type { Loan } from './loan.js';
@@ -18,15 +18,6 @@ export function inlineLoans(encoded: EncodedValue, loans: ReadonlyMap<number, Lo
   inliner.value();
   return inliner.out.take();
 }
-
-/** Extensions with a value of any kind in them. */
-const HOLDING: ReadonlySet<number> = new Set([
-  Extension.TUPLE,
-  Extension.SET,
-  Extension.FROZENSET,
-  Extension.RECORDS,
-  Extension.CODEC,
-]);
 
 /** Copies msgpack value by value. The bytes are this process's own: they are not checked. */
 class Inliner {
@@ -89,11 +80,7 @@ class Inliner {
     }
     const start = this.out.startExtension(kind === SharedKind.ARRAY ? Extension.NDARRAY : Extension.ARROW);
     if (kind === SharedKind.ARRAY) this.#array(fields, bytes);
-    else {
-      this.out.arrayHeader(2);
-      this.out.integer(kind as number);
-      this.out.binary(bytes);
-    }
+    else writeInlineTable(this.out, kind as number, bytes);
     this.out.endExtension(start);
   }
 
@@ -124,7 +111,14 @@ export function writeInline(out: MsgpackWriter, dtype: string, shape: readonly n
   out.binary(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
-/** The memory of a piece, of this process or of a worker. @internal */
-export function bytesOf(hold: Hold): Uint8Array<ArrayBuffer> {
+/** The fields of a table that travels inside of the message. @internal */
+export function writeInlineTable(out: MsgpackWriter, kind: number, stream: Uint8Array): void {
+  out.arrayHeader(2);
+  out.integer(kind);
+  out.binary(stream);
+}
+
+/** The memory of a piece, of this process or of a worker. */
+function bytesOf(hold: Hold): Uint8Array<ArrayBuffer> {
   return 'bytes' in hold ? (hold as Block).bytes : new Uint8Array((hold as Borrowed).buffer);
 }

@@ -25,7 +25,7 @@ export function shareBytes(bytes: Uint8Array, context: EncodeContext): Loan | un
   const hold = memory?.holdOf(bytes.buffer);
   if (hold !== undefined && bytes.byteLength > 0) {
     if (memory?.isReleased(bytes.buffer) === true) throw new Problem('its shared memory was released: make it anew');
-    return shareSource(new SharedSource(hold, 0), context);
+    return shareHold(hold, context);
   }
   if (bytes.byteLength < INLINE_BYTES) return undefined;
   const block = takeBlock(bytes.byteLength, context);
@@ -45,7 +45,7 @@ export class SharedSource {
 }
 
 /** Lends memory as it lies there, whoever it belongs to; it need not be open in this process. @internal */
-export function shareSource({ hold }: SharedSource, context: EncodeContext): Loan {
+export function shareHold(hold: Hold, context: EncodeContext): Loan {
   hold.retain();
   globalState().tally.share();
   return lent(new Loan(hold, false), context);

@@ -2,7 +2,7 @@
 import type { CopyReason } from '@hognose/zerocopy';
 import type { Borrowed, LentFields } from '@hognose/zerocopy/internal';
 import { DecodeError } from '../errors.js';
-import { Extension, MAX_READ_DEPTH } from './extensions.js';
+import { Extension, HOLDING, MAX_READ_DEPTH } from './extensions.js';
 import { ExtensionReader } from './extension-reader.js';
 import { keyText, shortText, wtf8Text } from './text.js';
 
@@ -416,15 +416,6 @@ export class MsgpackReader {
     this.#at = end;
   }
 }
-
-/** Extensions in which handles may stand. */
-const HOLDING: ReadonlySet<number> = new Set([
-  Extension.TUPLE,
-  Extension.SET,
-  Extension.FROZENSET,
-  Extension.RECORDS,
-  Extension.CODEC,
-]);
 
 const [PROTO_START, THEN_START, ZERO, NINE] = [0x5f, 0x74, 0x30, 0x39];
 

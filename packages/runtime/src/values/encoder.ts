@@ -6,8 +6,8 @@ import { HandleReleasedError } from '../errors.js';
 import type { EncodedValue } from '../gen/messages.js';
 import { handleCoreOf, PENDING } from '../handles/core.js';
 import { referencePathOf } from '../handles/reference.js';
-import { writeInline } from '../sharing/inline-loans.js';
-import { shareBytes, SharedSource, shareSource, shareTable } from '../sharing/place.js';
+import { writeInline, writeInlineTable } from '../sharing/inline-loans.js';
+import { shareBytes, SharedSource, shareHold, shareTable } from '../sharing/place.js';
 import { isRecordBatch, isTable } from './arrow/table-brand.js';
 import { kindOf } from './brand.js';
 import { PyDateTime } from './datetime.js';
@@ -271,7 +271,7 @@ export class Encoder {
       const origin = originOf(array);
       if (origin?.source instanceof SharedSource && origin.byteLength > 0) {
         const at = origin.source.byteOffset + origin.byteOffset;
-        this.#described(shareSource(origin.source, this.context).fieldsAt(at, origin.byteLength), array);
+        this.#described(shareHold(origin.source.hold, this.context).fieldsAt(at, origin.byteLength), array);
         return;
       }
       // Memory that is shared is not copied, and memory without gaps is copied as it lies.
@@ -313,9 +313,7 @@ export class Encoder {
       return;
     }
     const start = this.out.startExtension(Extension.ARROW);
-    this.out.arrayHeader(2);
-    this.out.integer(kind);
-    this.out.binary(stream);
+    writeInlineTable(this.out, kind, stream);
     this.out.endExtension(start);
   }
 

@@ -67,6 +67,15 @@ export const SharedKind = {
 /** Smaller values travel inside of the message: that costs less than to share them. @internal */
 export const INLINE_BYTES = 1 << 16;
 
+/** Extensions in which values of any kind may stand. @internal */
+export const HOLDING: ReadonlySet<number> = new Set([
+  Extension.TUPLE,
+  Extension.SET,
+  Extension.FROZENSET,
+  Extension.RECORDS,
+  Extension.CODEC,
+]);
+
 /** How deep values may be nested: what msgpack's C decoder in Python accepts, with room for the frame around it. @internal */
 export const MAX_DEPTH = 480;
 

@@ -13,8 +13,9 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
+from hognose_shm.dtypes import bfloat16
 from hognose_shm.errors import ShmError
-from hognose_shm.numpy_dtypes import bfloat16, shareable_dtype
+from hognose_shm.numpy_dtypes import shareable_dtype
 
 if TYPE_CHECKING:
     import numpy as np

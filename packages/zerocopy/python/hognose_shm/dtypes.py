@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hognose_shm.errors import DescriptorError
-from hognose_shm.numpy_dtypes import bfloat16
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,3 +75,19 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         return bfloat16()
     except ImportError as error:
         raise DescriptorError(str(error)) from error
+
+
+def bfloat16() -> np.dtype[Any]:
+    """The type that NumPy itself lacks.
+
+    Raises:
+        ImportError: ml_dtypes is not installed.
+    """
+    import numpy as np
+
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise ImportError("bfloat16 in NumPy needs ml_dtypes: pip install ml_dtypes") from error
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype

@@ -1,11 +1,10 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { ZeroCopyError } from '../../src/errors.js';
 import { createArena, holdOf, isReleased, nextLease, releaseBuffer } from '../../src/internal.js';
 import { type Libc, loadLibc } from '../../src/linux/libc.js';
 import { createArenaWith } from '../../src/memory/arena.js';
 import type { Arena, Block } from '../../src/memory/types.js';
-import { describeOnLinux, expectError, mappingAt } from '../helpers.js';
+import { describeOnLinux, expectError, mappingAt, rejection } from '../helpers.js';
 import { collect, collectUntil } from './garbage.js';
 
 const MB = 2 ** 20;
@@ -24,16 +23,6 @@ function targetOf(fd: string): string {
 
 /** Kilobytes of addresses that this process has taken. */
 const addressKilobytes = (): number => Number(/VmSize:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-
-/** The code and message that a promise rejects with. */
-async function rejection(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof ZeroCopyError)) throw new Error(`no error of this package: ${String(error)}`);
-  return `${error.code}: ${error.message}`;
-}
 
 describeOnLinux('an arena', () => {
   let arena: Arena;
